@@ -1,0 +1,1 @@
+"""What runs in Lambda, and the machines that chain it."""

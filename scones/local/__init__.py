@@ -1,0 +1,1 @@
+"""A small AWS on this computer."""

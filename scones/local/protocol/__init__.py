@@ -1,0 +1,1 @@
+"""AWS wire formats, driven by botocore's models."""

@@ -1,0 +1,1 @@
+"""Child processes: tethered to us, and the Lambda Runtime API."""

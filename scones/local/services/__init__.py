@@ -1,0 +1,1 @@
+"""The services: each is the boto3 client, inside out."""

@@ -1,0 +1,1 @@
+"""The machine-learning core; it knows no AWS and no disk layout."""

@@ -1,0 +1,1 @@
+"""The product's verbs, on AWS and on a laptop alike."""
