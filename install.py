@@ -1,0 +1,159 @@
+"""Make .venv and install Scones into it: `python install.py [--dev]`. Standard library only.
+
+Says what it is about to download, and how large it is, before it does. On Linux without a GPU it
+tries PyTorch's CPU index first: the ordinary package brings several GB of CUDA libraries.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import platform
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PROBE_S = 4.0
+SIZE_S = 8.0
+
+
+def main() -> None:
+    """Install; exit status 2 and one line when this machine cannot."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="also what the tests need")
+    wanted = ".[dev]" if parser.parse_args().dev else "."
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        fail(f"Python {platform.python_version()} found; Scones needs 3.11, 3.12 or 3.13")
+    create_venv()
+    if not installed("torch") and lacks_gpu():
+        install_cpu_torch()
+    announce(wanted)
+    pip("install", "--quiet", "--editable", wanted, "--constraint", "constraints.txt")
+    say(f"installed into {VENV.relative_to(ROOT)}")
+
+
+def create_venv() -> None:
+    """A virtual environment with a pip that can report what it would install."""
+    if PYTHON.exists():
+        return
+    say(f"creating .venv with Python {platform.python_version()}")
+    try:
+        venv.create(VENV, with_pip=True)
+    except subprocess.CalledProcessError:
+        shutil.rmtree(VENV, ignore_errors=True)
+        fail("this Python cannot make a virtual environment (on Debian: apt install python3-venv)")
+    pip("install", "--quiet", "--upgrade", "pip")
+
+
+def lacks_gpu() -> bool:
+    """Linux without an NVIDIA driver; elsewhere the ordinary package of torch is the CPU one."""
+    return sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()
+
+
+def install_cpu_torch() -> None:
+    """torch's CPU build from PyTorch's own index, if that can be reached."""
+    requirement = pinned("torch")
+    try:
+        urllib.request.urlopen(f"{CPU_INDEX}/torch/", timeout=PROBE_S, context=tls()).close()
+    except OSError:
+        say(f"PyTorch's CPU index cannot be reached: {requirement} comes as the ordinary package")
+        return
+    say(f"no GPU here: {requirement} as its CPU build, about 190 MB, from PyTorch's CPU index")
+    code = pip(
+        "install", "--quiet", "--no-deps", requirement, "--index-url", CPU_INDEX, check=False
+    )
+    if code != 0:
+        say("that did not work: the ordinary package is taken instead")
+
+
+def announce(wanted: str) -> None:
+    """What pip is about to fetch, and how large it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        pip(
+            "install", "--quiet", "--dry-run", "--report", str(report), "--editable", wanted,
+            "--constraint", "constraints.txt",
+        )  # fmt: skip
+        items = json.loads(report.read_text())["install"]
+    urls = {item["metadata"]["name"]: item["download_info"]["url"] for item in items}
+    urls.pop("scones", None)
+    if not urls:
+        return
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        sizes = dict(zip(urls, pool.map(size_bytes, urls.values()), strict=True))
+    known = {name: size for name, size in sizes.items() if size is not None}
+    largest = sorted(known, key=lambda name: -known[name])[:4]
+    say(
+        f"{len(urls)} packages to fetch, {sum(known.values()) / 1e6:.0f} MB in all"
+        + (f" and {len(sizes) - len(known)} of unknown size" if len(known) < len(sizes) else "")
+        + (": " if largest else "")
+        + ", ".join(f"{name} {known[name] / 1e6:.0f} MB" for name in largest)
+        + (" ..." if len(known) > len(largest) else "")
+    )
+
+
+def size_bytes(url: str) -> int | None:
+    """How large the file behind a URL is; None when nobody says."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "file":
+        return Path(urllib.request.url2pathname(parts.path)).stat().st_size
+    try:
+        request = urllib.request.Request(url, method="HEAD")
+        with urllib.request.urlopen(request, timeout=SIZE_S, context=tls()) as answer:
+            length = answer.headers["Content-Length"]
+    except OSError:
+        return None
+    return int(length) if length else None
+
+
+def tls() -> ssl.SSLContext:
+    """The certificates that pip was told to trust, or the system's."""
+    return ssl.create_default_context(cafile=os.environ.get("PIP_CERT"))
+
+
+def pinned(name: str) -> str:
+    """The line of constraints.txt for a package: `torch==2.13.0`."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith(f"{name}=="))
+
+
+def installed(name: str) -> bool:
+    """Whether .venv holds a package."""
+    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({name!r}) is None)"
+    return subprocess.run([PYTHON, "-c", code], check=False).returncode == 0
+
+
+def pip(*arguments: str, check: bool = True) -> int:
+    """Run pip of .venv; stop with its own words when it fails and `check` is set."""
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if check and code != 0:
+        fail(f"pip {arguments[0]} failed (its message is above)")
+    return code
+
+
+def say(line: str) -> None:
+    """One line to the person who waits."""
+    sys.stdout.write(f"scones: {line}\n")
+    sys.stdout.flush()
+
+
+def fail(line: str) -> None:
+    """One line, exit status 2."""
+    sys.stderr.write(f"scones: {line}\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
