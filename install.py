@@ -5,6 +5,7 @@ tries PyTorch's CPU index first: the ordinary package brings several GB of CUDA 
 """
 
 import argparse
+import collections
 import concurrent.futures
 import json
 import os
@@ -23,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_S = 4.0
 SIZE_S = 8.0
@@ -39,7 +41,7 @@ def main() -> None:
     if not installed("torch") and lacks_gpu():
         install_cpu_torch()
     announce(wanted)
-    pip("install", "--quiet", "--editable", wanted, "--constraint", "constraints.txt")
+    fetch("--editable", wanted, "--constraint", "constraints.txt")
     say(f"installed into {VENV.relative_to(ROOT)}")
 
 
@@ -53,7 +55,7 @@ def create_venv() -> None:
     except subprocess.CalledProcessError:
         shutil.rmtree(VENV, ignore_errors=True)
         fail("this Python cannot make a virtual environment (on Debian: apt install python3-venv)")
-    pip("install", "--quiet", "--upgrade", "pip")
+    pip("install", "--upgrade", "pip")
 
 
 def lacks_gpu() -> bool:
@@ -70,9 +72,7 @@ def install_cpu_torch() -> None:
         say(f"PyTorch's CPU index cannot be reached: {requirement} comes as the ordinary package")
         return
     say(f"no GPU here: {requirement} as its CPU build, about 190 MB, from PyTorch's CPU index")
-    code = pip(
-        "install", "--quiet", "--no-deps", requirement, "--index-url", CPU_INDEX, check=False
-    )
+    code = fetch("--no-deps", requirement, "--index-url", CPU_INDEX, check=False)
     if code != 0:
         say("that did not work: the ordinary package is taken instead")
 
@@ -82,7 +82,7 @@ def announce(wanted: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         pip(
-            "install", "--quiet", "--dry-run", "--report", str(report), "--editable", wanted,
+            "install", "--dry-run", "--report", str(report), "--editable", wanted,
             "--constraint", "constraints.txt",
         )  # fmt: skip
         items = json.loads(report.read_text())["install"]
@@ -134,13 +134,49 @@ def installed(name: str) -> bool:
     return subprocess.run([PYTHON, "-c", code], check=False).returncode == 0
 
 
-def pip(*arguments: str, check: bool = True) -> int:
-    """Run pip of .venv; stop with its own words when it fails and `check` is set."""
-    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+def fetch(*arguments: str, check: bool = True) -> int:
+    """`pip install`, shown as one moving line on a terminal; in its own words when it fails."""
+    command = [*PIP, "install", "--progress-bar", "raw", *arguments]
+    words: collections.deque[str] = collections.deque(maxlen=40)
+    file = ""
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            match line.split():
+                case ["Progress", done, "of", total] if total != "0":
+                    show(f"fetching {file} {100 * int(done) // int(total)} %")
+                    continue
+                case ["Downloading", name, *_]:
+                    file = name.rpartition("/")[2].split("-")[0]
+                    show(f"fetching {file}")
+                case ["Installing", *_]:
+                    show("installing")
+            words.append(line)
+    show("")
+    if process.returncode != 0:
+        sys.stderr.writelines(words)
+    return checked(process.returncode, check)
+
+
+def pip(*arguments: str) -> None:
+    """Run pip of .venv without a word unless it fails."""
+    checked(subprocess.run([*PIP, "-qq", *arguments], cwd=ROOT, check=False).returncode)
+
+
+def checked(code: int, check: bool = True) -> int:
+    """pip's exit status; stop when it failed and that matters."""
     if check and code != 0:
-        fail(f"pip {arguments[0]} failed (its message is above)")
+        fail("pip failed (its message is above)")
     return code
+
+
+def show(line: str) -> None:
+    """The moving line."""
+    if sys.stdout.isatty():
+        sys.stdout.write(f"\r\x1b[K{line[:78]}")
+        sys.stdout.flush()
 
 
 def say(line: str) -> None:
