@@ -2,14 +2,24 @@
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+CHECKPOINT_PAGES = 4000
+"""Pages (16 MB) of log before SQLite folds it into the file, which waits for the disk.
+
+SQLite's own 1000 makes a write of many 2 KB rows stop four times as often.
+"""
+
 
 class Store:
     """A SQLite database in WAL mode, safe to use from several threads.
+
+    Writers take turns on one connection; readers neither wait for them nor for each other, and see
+    what was last committed (inside `transaction`, what it has written so far).
 
     `synchronous=NORMAL`: a commit survives the death of the process (the operating system holds
     it) and never corrupts; a power cut may lose the last commits. Source:
@@ -22,37 +32,79 @@ class Store:
         `schema` is SQL that may run at every start: `create table if not exists ...`.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("pragma journal_mode=wal")
-        self._connection.execute("pragma synchronous=normal")
-        self._connection.execute("pragma foreign_keys=on")
-        self._connection.executescript(schema)
+        self._writing_thread: int | None = None
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        self._writer = self._connect()
+        self._writer.execute("pragma journal_mode=wal")
+        self._writer.execute(f"pragma wal_autocheckpoint={CHECKPOINT_PAGES}")
+        self._writer.executescript(schema)
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of a query."""
-        with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+        with self.reading() as connection:
+            return connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read from, ours until the block ends.
+
+        Cursors that were not read to their end are closed before the block is left: an open one
+        would show the connection's next user an old state.
+        """
+        if self._writing_thread == threading.get_ident():
+            yield self._writer
+            return
+        if self._closed:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._readers.append(connection)
+            if self._closed:
+                self._close_readers()
 
     def write(self, sql: str, *values: Any) -> int:
         """One statement, committed on return; answers how many rows it touched."""
         with self._lock:
-            return self._connection.execute(sql, values).rowcount
+            return self._writer.execute(sql, values).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Several statements, all or none; other threads wait."""
+        """Several statements, all or none; other writers wait."""
         with self._lock:
-            self._connection.execute("begin immediate")
+            self._writer.execute("begin immediate")
+            self._writing_thread = threading.get_ident()
             try:
-                yield self._connection
+                yield self._writer
             except BaseException:
-                self._connection.execute("rollback")
+                self._writer.execute("rollback")
                 raise
-            self._connection.execute("commit")
+            else:
+                self._writer.execute("commit")
+            finally:
+                self._writing_thread = None
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
         with self._lock:
-            self._connection.close()
+            self._closed = True
+            self._close_readers()
+            self._writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("pragma synchronous=normal")
+        connection.execute("pragma foreign_keys=on")
+        return connection
+
+    def _close_readers(self) -> None:
+        while self._readers:
+            self._readers.pop().close()

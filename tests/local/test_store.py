@@ -1,0 +1,68 @@
+"""The store: what threads see of each other's writes, and what is left after a failure."""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from scones.local.store import Store
+
+SCHEMA = "create table if not exists numbers (n integer primary key, thread text)"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "new" / "folder" / "test.sqlite", SCHEMA)
+    yield store
+    store.close()
+
+
+def _numbers(store: Store) -> list[int]:
+    return [row["n"] for row in store.read("select n from numbers order by n")]
+
+
+def test_a_store_opened_again_has_what_was_written(tmp_path: Path) -> None:
+    for expected in (1, 2):
+        store = Store(tmp_path / "test.sqlite", SCHEMA)
+        assert store.write("insert into numbers (thread) values (?)", "main") == 1
+        assert len(_numbers(store)) == expected
+        store.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["test.sqlite"]
+
+
+def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.transaction() as connection:
+        connection.execute("insert into numbers (n) values (1)")
+        raise RuntimeError
+    assert _numbers(store) == []
+    store.write("insert into numbers (n) values (2)")
+    assert _numbers(store) == [2]
+
+
+def test_a_transaction_reads_its_own_writes_and_others_do_not(store: Store) -> None:
+    with ThreadPoolExecutor(1) as other, store.transaction() as connection:
+        connection.execute("insert into numbers (n) values (1)")
+        store.write("insert into numbers (n) values (2)")
+        assert _numbers(store) == [1, 2]
+        assert other.submit(_numbers, store).result(timeout=5) == []
+    assert _numbers(store) == [1, 2]
+
+
+def test_threads_write_and_read_at_once(store: Store) -> None:
+    def work(thread: int) -> None:
+        for _ in range(50):
+            store.write("insert into numbers (thread) values (?)", str(thread))
+            assert store.read("select count(*) as n from numbers where thread = ?", str(thread))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(_numbers(store)) == 8 * 50
+
+
+def test_a_closed_store_refuses(tmp_path: Path) -> None:
+    store = Store(tmp_path / "test.sqlite", SCHEMA)
+    store.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        store.read("select 1")
