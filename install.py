@@ -34,7 +34,7 @@ def main() -> None:
     """Install; exit status 2 and one line when this machine cannot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
-    wanted = ".[dev]" if parser.parse_args().dev else "."
+    wanted = ".[dev,sdk,notebook,tune]" if parser.parse_args().dev else "."
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         fail(f"Python {platform.python_version()} found; Scones needs 3.11, 3.12 or 3.13")
     create_venv()
