@@ -1,1 +1,1 @@
-"""AWS wire formats, driven by botocore's models."""
+"""AWS wire formats, both directions, from botocore's service models: the client inside out."""

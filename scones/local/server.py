@@ -1,0 +1,182 @@
+"""The local cloud's process: `python -m scones.local.server --home .scones`."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import AsyncExitStack
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from scones.local.build import Ground, build
+from scones.local.gateway import Gateway
+from scones.local.identity import Identity
+from scones.local.lock import locked
+from scones.local.processes import Processes
+
+_PARENT_POLL_S = 0.5
+_GRACE_S = 2
+"""For requests still running when the server is told to stop; ours."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and leaves signals to us: uvicorn's own would end us uncleaned."""
+
+    def __init__(self, config: uvicorn.Config, note: Path, facts: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._note = note
+        self._facts = facts
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        draft = self._note.with_suffix(".new")
+        draft.write_text(json.dumps({**self._facts, "started": time.time()}))
+        draft.replace(self._note)
+
+
+def main() -> None:
+    """Run until told to stop; what is the user's to put right is one line and exit status 2."""
+    options = _parser().parse_args()
+    try:
+        _run(options)
+    except ValueError as error:
+        sys.stderr.write(f"scones: {error}\n")
+        sys.exit(2)
+
+
+def _run(options: argparse.Namespace) -> None:
+    listener = _listen(options.host, options.port, options.expose)
+    home: Path = options.home.resolve()
+    with contextlib.closing(listener), locked(home):
+        _log_to(home / "server.log")
+        host, port = listener.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        identity = Identity(url, options.account, options.region)
+        runner = asyncio.Runner(loop_factory=_loop_factory())
+        with runner:
+            runner.run(_serve(options, home, identity, listener))
+
+
+async def _serve(
+    options: argparse.Namespace, home: Path, identity: Identity, listener: socket.socket
+) -> None:
+    processes = Processes(home / "processes")
+    processes.sweep()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(processes.stop_all)
+        exposed_as = options.host if options.expose else None
+        gateway = Gateway(home / "incoming", exposed_as=exposed_as)
+        containers = json.loads(options.containers)
+        ground = Ground(home, identity, processes, containers, gateway.call)
+        services = build(ground)
+        for service in services.values():
+            if hasattr(service, "__aenter__"):
+                await stack.enter_async_context(service)
+        gateway.carry(services)
+        config = uvicorn.Config(
+            gateway, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, timeout_graceful_shutdown=_GRACE_S, backlog=1024,
+        )  # fmt: skip
+        facts = {"pid": os.getpid(), "url": identity.endpoint_url}
+        server = _Server(config, home / "server.json", facts)
+        stack.callback((home / "server.json").unlink, missing_ok=True)
+        _stop_on_signals(server)
+        if options.with_parent:
+            watch = asyncio.create_task(_stop_without(options.with_parent, server))
+            stack.callback(watch.cancel)
+        sys.stdout.write(f"The local cloud listens on {identity.endpoint_url} (home: {home})\n")
+        sys.stdout.flush()
+        await server.serve(sockets=[listener])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scones.local.server", description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path(".scones"))
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4566, help="0 takes a free one")
+    parser.add_argument("--expose", action="store_true", help="listen beyond this computer")
+    parser.add_argument("--account", default=Identity.account)
+    parser.add_argument("--region", default=Identity.region)
+    parser.add_argument(
+        "--containers", default="{}", help='JSON: {"image": {"train": [argv], "serve": [argv]}}'
+    )
+    parser.add_argument("--with-parent", type=int, metavar="PID", help="stop when it is gone")
+    return parser
+
+
+def _listen(host: str, port: int, expose: bool) -> socket.socket:
+    """A bound socket; ValueError if the port is taken or the host is not loopback."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"cannot listen on host {host!r}, port {port}: {error}") from error
+    if not (str(address[0]).startswith("127.") or address[0] == "::1"):
+        if not expose:
+            raise ValueError(
+                f"host {host!r} is reachable from other computers, which could then run code here; "
+                "give --expose as well if that is what you want"
+            )
+        sys.stderr.write(f"scones: WARNING: whoever reaches {host} can run code here\n")
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two servers share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise ValueError(
+            f"port {port} of {host} cannot be had ({error.strerror}); "
+            "choose another with --port, or 0 for any free one"
+        ) from error
+    return listener
+
+
+def _log_to(file: Path) -> None:
+    handler = RotatingFileHandler(file, maxBytes=2**23, backupCount=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for chatty in ("uvicorn.error", "asyncio", "botocore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _loop_factory() -> Any:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _stop_on_signals(server: _Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+        except NotImplementedError:  # Windows
+            signal.signal(number, server.handle_exit)
+
+
+async def _stop_without(parent_pid: int, server: _Server) -> None:
+    while os.getppid() == parent_pid:
+        await asyncio.sleep(_PARENT_POLL_S)
+    _log.info("process %d, which this cloud belonged to, is gone", parent_pid)
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()
