@@ -1,0 +1,94 @@
+"""A training job's record: where it stands and how it came there."""
+
+import math
+import re
+from typing import Any
+
+from scones.local.sagemaker.resources import Resources
+
+KIND = "training-job"
+MAX_REASON = 1024
+"""Characters of FailureReason."""
+
+STARTING = "Preparing the instances for training"
+PENDING = "Training job waiting for capacity"
+DOWNLOADING = "Downloading input data"
+TRAINING = "Training image download completed. Training in progress."
+STOPPING = "Stopping the training job"
+UPLOADING = "Uploading generated training model"
+COMPLETED = "Training job completed"
+FAILED = "Training job failed"
+STOPPED = "Training job stopped"
+MAX_RUNTIME = "Training job runtime exceeded MaxRuntimeInSeconds provided"
+# What the SageMaker SDK prints while it waits, seen in eight public notebooks.
+
+
+class Job:
+    """One job between its creation and its end; every change is kept at once."""
+
+    def __init__(self, resources: Resources, name: str) -> None:
+        found = resources.find(KIND, name)
+        assert found is not None, f"training job {name} was created before it runs"
+        self.about: dict[str, Any] = found
+        self._resources = resources
+
+    @property
+    def name(self) -> str:
+        return str(self.about["TrainingJobName"])
+
+    @property
+    def ended(self) -> bool:
+        """Is there nothing left to do for it?"""
+        return self.about["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+
+    def enter(self, secondary: str, message: str, status: str | None = None) -> None:
+        """Go on to the next secondary status."""
+        now = self._resources.now()
+        transitions = self.about["SecondaryStatusTransitions"]
+        if transitions:
+            transitions[-1]["EndTime"] = now
+        transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
+        self.about["SecondaryStatus"] = secondary
+        self.about["TrainingJobStatus"] = status or self.about["TrainingJobStatus"]
+        if secondary == "Downloading" and "TrainingStartTime" not in self.about:
+            self.about["TrainingStartTime"] = now
+        self._keep(now)
+
+    def end(self, secondary: str, message: str, reason: str | None = None) -> None:
+        """Completed, Failed, Stopped or MaxRuntimeExceeded (whose status is Stopped)."""
+        now = self._resources.now()
+        status = "Stopped" if secondary == "MaxRuntimeExceeded" else secondary
+        if reason is not None:
+            self.about["FailureReason"] = reason[:MAX_REASON]
+        started = self.about.get("TrainingStartTime")
+        if started is not None:
+            seconds = math.ceil((now - started).total_seconds())
+            self.about.update(TrainingTimeInSeconds=seconds, BillableTimeInSeconds=seconds)
+        self.about["TrainingEndTime"] = now
+        self.enter(secondary, message, status)
+        self.about["SecondaryStatusTransitions"][-1]["EndTime"] = self.about["LastModifiedTime"]
+        self._keep(now)
+
+    def measure(self, line: str) -> None:
+        """Read the metrics that a line of the log gives; the last value of each one counts."""
+        for definition in self.about["AlgorithmSpecification"].get("MetricDefinitions", []):
+            found = re.search(definition["Regex"], line)
+            value = _number(found[1]) if found is not None and found.groups() else None
+            if value is not None:
+                self._note(definition["Name"], value)
+
+    def _note(self, name: str, value: float) -> None:
+        rest = [e for e in self.about.get("FinalMetricDataList", []) if e["MetricName"] != name]
+        metric = {"MetricName": name, "Value": value, "Timestamp": self._resources.now()}
+        self.about["FinalMetricDataList"] = [*rest, metric]
+
+    def _keep(self, now: Any) -> None:
+        self.about["LastModifiedTime"] = now
+        self._resources.update(KIND, self.name, self.about, self.about["TrainingJobStatus"])
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
