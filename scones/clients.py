@@ -1,0 +1,96 @@
+"""Settings to boto3 clients: the only place that decides AWS or the cloud on this computer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import URLLib3Session
+
+from scones.settings import Settings
+
+LOCAL_CREDENTIALS = {"aws_access_key_id": "scones", "aws_secret_access_key": "scones"}
+LOCAL_ROLE = "arn:aws:iam::{account}:role/service-role/SconesRole"
+
+CloudError = (BotoCoreError, ClientError)
+"""What a boto3 call raises: it could not be made, or was answered with an error."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One boto3 client a service, and the few facts that differ from place to place."""
+
+    settings: Settings
+    account: str
+    bucket: str
+    role: str
+    poll_s: float
+    """How long to wait before asking again how a job, endpoint or execution is doing."""
+    s3: Any
+    sagemaker: Any
+    functions: Any
+    machines: Any
+    logs: Any
+    flush: Callable[[], bool]
+    """Have captured records written to S3 at once; False where only waiting helps (on AWS)."""
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What marks as ours everything that we make."""
+        return {"scones:project": self.settings.project}
+
+
+def connect(settings: Settings) -> Clients:
+    """Clients for the place that `settings` name; asks STS who we are there."""
+    session = _session(settings)
+    config = _config(settings)
+
+    def client(service: str) -> Any:
+        return session.client(service, endpoint_url=settings.endpoint_url, config=config)
+
+    account = client("sts").get_caller_identity()["Account"]
+    return Clients(
+        settings=settings,
+        account=account,
+        bucket=settings.bucket or f"scones-{settings.region}-{account}",
+        role=settings.role or LOCAL_ROLE.format(account=account),
+        poll_s=0.1 if settings.local else 5.0,
+        s3=client("s3"),
+        sagemaker=client("sagemaker"),
+        functions=client("lambda"),
+        machines=client("stepfunctions"),
+        logs=client("logs"),
+        flush=lambda: settings.local and flush_captures(settings, session),
+    )
+
+
+def flush_captures(settings: Settings, session: Any) -> bool:
+    """Ask the local cloud to write what its endpoints captured so far."""
+    request = AWSRequest("POST", f"{settings.endpoint_url}/_scones/flush", data=b"")
+    SigV4Auth(session.get_credentials(), "scones", settings.region).add_auth(request)
+    response = URLLib3Session(timeout=60).send(request.prepare())
+    if response.status_code != 200:
+        raise RuntimeError(f"flush answered {response.status_code}: {response.text[:200]}")
+    return True
+
+
+def _session(settings: Settings) -> Any:
+    credentials = LOCAL_CREDENTIALS if settings.local else {}
+    return boto3.Session(region_name=settings.region, **credentials)
+
+
+def _config(settings: Settings) -> Config:
+    """A laptop answers at once or not at all; AWS may throttle, so it is asked more often."""
+    return Config(
+        connect_timeout=3 if settings.local else 10,
+        read_timeout=120,
+        retries={"mode": "standard", "total_max_attempts": 2 if settings.local else 6},
+        max_pool_connections=settings.parallel + 2,
+    )
