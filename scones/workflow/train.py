@@ -1,0 +1,179 @@
+"""Train: one SageMaker training job on what is staged, followed until it is over."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from scones.clients import Clients
+from scones.workflow import algorithm
+from scones.workflow.progress import Step, Steps, silent
+from scones.workflow.staged import TEST, TRAIN, Staged
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+TIME_LIMIT_S = 6 * 3600
+EPOCHS = re.compile(r"Final configuration.*?[\"']epochs[\"']: [\"']?(\d+)")
+EPOCH = re.compile(r"Epoch\[(\d+)\].*?Validation-accuracy=([\d.]+)")
+
+
+class JobError(RuntimeError):
+    """The training job ended without a model."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A job that left a model."""
+
+    job: str
+    model_uri: str
+    log: tuple[str, ...]
+
+
+def train(clients: Clients, staged: Staged, steps: Steps = silent) -> Trained:
+    """Start a job and wait for it; raises JobError with SageMaker's reason."""
+    job = f"scones-{stamp(clients.clock())}"
+    with steps("train") as step:
+        clients.sagemaker.create_training_job(**request(clients, staged, job))
+        log = _Log(clients, job)
+        try:
+            answer = _wait(clients, job, log, step)
+        except KeyboardInterrupt:
+            clients.sagemaker.stop_training_job(TrainingJobName=job)
+            raise
+    if answer["TrainingJobStatus"] != "Completed":
+        reason = answer.get("FailureReason", answer["TrainingJobStatus"])
+        raise JobError(f"training job {job} did not complete: {reason}")
+    return Trained(job, answer["ModelArtifacts"]["S3ModelArtifacts"], tuple(log.lines))
+
+
+def last_trained(clients: Clients) -> Trained:
+    """The newest completed job that carries our tag; ValueError where there is none."""
+    found = clients.sagemaker.get_paginator("list_training_jobs").paginate(
+        NameContains="scones-", StatusEquals="Completed", SortBy="CreationTime",
+        SortOrder="Descending",
+    )  # fmt: skip
+    for page in found:
+        for each in page["TrainingJobSummaries"]:
+            answer = clients.sagemaker.describe_training_job(
+                TrainingJobName=each["TrainingJobName"]
+            )
+            if _is_ours(clients, answer["TrainingJobArn"]):
+                uri = answer["ModelArtifacts"]["S3ModelArtifacts"]
+                return Trained(answer["TrainingJobName"], uri, ())
+    raise ValueError("no training job of ours has completed yet; run `scones train` first")
+
+
+def request(clients: Clients, staged: Staged, job: str) -> dict[str, Any]:
+    """CreateTrainingJob's arguments: four channels, hyperparameters as texts."""
+    settings, facts = clients.settings, staged.facts
+    needed = algorithm.hyperparameters(len(facts.classes), sum(facts.train.values()))
+    bucket = f"s3://{clients.bucket}"
+    return {
+        "TrainingJobName": job,
+        "AlgorithmSpecification": {
+            "TrainingImage": algorithm.image_uri(settings.region),
+            "TrainingInputMode": "File",
+        },
+        "RoleArn": clients.role,
+        "InputDataConfig": [
+            _channel("train", f"{bucket}/{TRAIN}/"),
+            _channel("validation", f"{bucket}/{TEST}/"),
+            _channel("train_lst", f"{bucket}/{TRAIN}.lst"),
+            _channel("validation_lst", f"{bucket}/{TEST}.lst"),
+        ],
+        "OutputDataConfig": {"S3OutputPath": f"{bucket}/models/image_model"},
+        "ResourceConfig": {
+            "InstanceType": settings.training_instance,
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 30,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": TIME_LIMIT_S},
+        "HyperParameters": {**needed, **settings.hyperparameters},
+        "Tags": [{"Key": key, "Value": value} for key, value in clients.tags.items()],
+    }
+
+
+def stamp(now_s: float) -> str:
+    """Seconds since the epoch as SageMaker's SDK writes it in names: 2026-11-20-10-04-02-123."""
+    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d-%H-%M-%S-%f")[:-3]
+
+
+def log_lines(clients: Clients, job: str) -> list[str]:
+    """Everything the job wrote; none where its log is gone."""
+    log = _Log(clients, job)
+    return list(log.news())
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": uri,
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    return {
+        "ChannelName": name,
+        "ContentType": "application/x-image",
+        "DataSource": {"S3DataSource": source},
+    }
+
+
+def _is_ours(clients: Clients, arn: str) -> bool:
+    tags = clients.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+    return clients.tags.items() <= {each["Key"]: each["Value"] for each in tags}.items()
+
+
+def _wait(clients: Clients, job: str, log: "_Log", step: Step) -> dict[str, Any]:
+    while True:
+        answer: dict[str, Any] = clients.sagemaker.describe_training_job(TrainingJobName=job)
+        over = answer["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+        if not log.lines:
+            step.say(answer.get("SecondaryStatus", answer["TrainingJobStatus"]))
+        for line in log.news():
+            _tell(line, step)
+        if over:
+            return answer
+        clients.sleep(max(clients.poll_s, 0.25))
+
+
+def _tell(line: str, step: Step) -> None:
+    if epochs := EPOCHS.search(line):
+        step.total(int(epochs[1]))
+    if epoch := EPOCH.search(line):
+        step.advance()
+        step.say(f"validation accuracy {float(epoch[2]):.3f}")
+
+
+class _Log:
+    """A job's log stream, read on from where the last reading ended."""
+
+    def __init__(self, clients: Clients, job: str) -> None:
+        self._logs = clients.logs
+        self._job = job
+        self._stream: str | None = None
+        self._token: str | None = None
+        self.lines: list[str] = []
+
+    def news(self) -> Iterator[str]:
+        """The lines since last time; none while the stream does not exist yet."""
+        try:
+            self._stream = self._stream or self._find()
+            while self._stream:
+                paging = {"nextToken": self._token} if self._token else {}
+                answer = self._logs.get_log_events(
+                    logGroupName=LOG_GROUP, logStreamName=self._stream, startFromHead=True, **paging
+                )
+                self._token = answer["nextForwardToken"]
+                for event in answer["events"]:
+                    self.lines.append(event["message"])
+                    yield event["message"]
+                if not answer["events"]:
+                    return
+        except self._logs.exceptions.ResourceNotFoundException:
+            return
+
+    def _find(self) -> str | None:
+        streams = self._logs.describe_log_streams(
+            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{self._job}/"
+        )["logStreams"]
+        return streams[0]["logStreamName"] if streams else None
