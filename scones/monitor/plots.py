@@ -1,0 +1,258 @@
+"""Charts as PNG and SVG: confidence over time, and a training job's curve.
+
+Colours are Okabe and Ito's, told apart with every common colour blindness
+[https://jfly.uni-koeln.de/color/]; each class has a marker of its own beside its colour.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from scones.monitor.curve import Epoch
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "^", "s", "D", "v", "P")
+INK, FAINT, GATE = "#1c2430", "#8a94a0", "#B3261E"
+DASHES = (0, (5, 3))
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, searched, and recoloured
+    "svg.hashsalt": "scones",  # the same chart gives the same bytes
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+MANY = 1500
+"""Above so many points the marks become small and faint, and one picture within the SVG."""
+PANELS = 4
+"""At most so many stretches of time are drawn; the latest ones."""
+PAUSE = timedelta(minutes=15)
+"""A longer silence ends a stretch: its width would squeeze what is to be seen."""
+
+
+ROUND_S = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60 * each for each in (1, 2, 5, 10, 15, 30)),
+    *(3600 * each for each in (1, 2, 3, 6, 12)),
+    *(86400 * each for each in (1, 2, 7, 14, 30, 90, 365)),
+)  # fmt: skip
+"""Steps between the times written under a chart."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart in both forms."""
+
+    png: bytes
+    svg: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One judged picture."""
+
+    at: datetime
+    confidence: float
+    label: int
+    """The decided class."""
+
+
+def confidence_over_time(
+    points: Sequence[Point], classes: Sequence[str], threshold: float
+) -> Chart:
+    """Every record's confidence by its time, and how the confidences spread, on the right.
+
+    Points may come in any order. SageMaker cuts times to whole seconds, so those of one second are
+    spread over it in the order given. Stretches with a long silence between them stand side by
+    side. No points give an empty chart.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.2, 4.2), dpi=150, layout="constrained")
+        stretches = _stretches(_spread(points))
+        widths = [math.sqrt(len(each)) + 4 for each in stretches]
+        grid = GridSpec(1, len(stretches) + 1, figure, width_ratios=[*widths, sum(widths) / 7])
+        first: Axes | None = None
+        floor = _floor(points, len(classes), threshold)
+        for place, stretch in enumerate(stretches):
+            axes = figure.add_subplot(grid[0, place], sharey=first)
+            first = first or axes
+            _scatter(axes, stretch, classes, len(points) > MANY)
+            _time_axis(axes, stretch, len(stretches))
+            _gate_line(axes, threshold)
+            axes.tick_params(labelleft=axes is first)
+            _plain(axes)
+        assert first is not None, "there is at least one stretch, be it empty"
+        first.set_ylim(floor, 1 + (1 - floor) * 0.04)
+        first.set_ylabel("confidence")
+        first.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        _spread_beside(figure.add_subplot(grid[0, -1], sharey=first), points, classes, threshold)
+        handles = _legend(classes, threshold)
+        figure.legend(
+            handles=handles, loc="outside upper left", ncols=len(handles), frameon=False,
+            handletextpad=0.4, columnspacing=1.4,
+        )  # fmt: skip
+        return _both(figure, "Confidence over time")
+
+
+def training_curve(epochs: Sequence[Epoch]) -> Chart:
+    """Training and validation accuracy by epoch."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.2, 2.9), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        x = [each.number for each in epochs]
+        for name, colour, marker, values in (
+            ("training pictures, as augmented", COLOURS[4], "s", [each.train for each in epochs]),
+            ("test pictures (logged, never used to choose)", COLOURS[0], "o",
+             [each.validation for each in epochs]),
+        ):  # fmt: skip
+            axes.plot(x, values, color=colour, marker=marker, ms=3.2, lw=1.3, label=name)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("accuracy")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        _plain(axes)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False)
+        return _both(figure, "Training curve")
+
+
+def _spread(points: Sequence[Point]) -> list[Point]:
+    """By time; those of one whole second set evenly apart within it."""
+    ordered = sorted(points, key=lambda point: point.at)
+    placed: list[Point] = []
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end == len(ordered) or ordered[end].at != ordered[start].at:
+            for place, point in enumerate(ordered[start:end]):
+                at = point.at + timedelta(seconds=(place + 0.5) / (end - start))
+                placed.append(Point(at, point.confidence, point.label))
+            start = end
+    return placed
+
+
+def _stretches(points: Sequence[Point]) -> list[list[Point]]:
+    """Split at long silences; the latest `PANELS`, and one empty list for no points."""
+    found: list[list[Point]] = [[]]
+    for point in points:
+        if found[-1] and point.at - found[-1][-1].at > PAUSE:
+            found.append([])
+        found[-1].append(point)
+    return found[-PANELS:]
+
+
+def _floor(points: Sequence[Point], num_classes: int, threshold: float) -> float:
+    """The chart's foot: chance level, or lower where something lies lower."""
+    lowest = min([1 / num_classes, threshold, *(point.confidence for point in points)])
+    return max(0.0, math.floor(lowest * 20 - 0.5) / 20)
+
+
+def _scatter(axes: Axes, points: Sequence[Point], classes: Sequence[str], many: bool) -> None:
+    for label in range(len(classes)):
+        mine = [point for point in points if point.label == label]
+        axes.scatter(
+            [point.at.timestamp() for point in mine],
+            _confidences(mine),
+            s=7 if many else 26,
+            marker=MARKERS[label % len(MARKERS)],
+            color=COLOURS[label % len(COLOURS)],
+            alpha=0.3 if many else 0.8,
+            linewidths=0 if many else 0.4,
+            edgecolors="none" if many else "white",
+            rasterized=many,
+        )
+
+
+def _legend(classes: Sequence[str], threshold: float) -> list[Line2D]:
+    """Marks of full size and strength, however small and faint those in the chart are."""
+    marks = [
+        Line2D(
+            [], [], linestyle="none", marker=MARKERS[label % len(MARKERS)], markersize=6,
+            color=COLOURS[label % len(COLOURS)], label=name,
+        )
+        for label, name in enumerate(classes)
+    ]  # fmt: skip
+    gate = Line2D([], [], color=GATE, linestyle=DASHES, label=f"threshold {threshold:g}")
+    return [*marks, gate]
+
+
+def _time_axis(axes: Axes, stretch: Sequence[Point], panels: int) -> None:
+    if not stretch:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "nothing captured yet", transform=axes.transAxes, ha="center")
+        return
+    first, last = stretch[0].at, stretch[-1].at
+    margin = max((last - first) * 0.03, timedelta(seconds=0.5))
+    axes.set_xlim((first - margin).timestamp(), (last + margin).timestamp())
+    ticks, words = _ticks(first - margin, last + margin, max(2, 7 // panels))
+    axes.set_xticks([each.timestamp() for each in ticks], words)
+    axes.tick_params(axis="x", labelsize=8.5)
+    axes.set_xlabel(f"{first:%d %b %Y}, UTC" if panels < 3 else f"{first:%d %b}", fontsize=9)
+
+
+def _ticks(first: datetime, last: datetime, count: int) -> tuple[list[datetime], list[str]]:
+    """At most `count` round times within a stretch, and how each is written."""
+    step_s = next((s for s in ROUND_S if s * count >= (last - first).total_seconds()), None)
+    step = timedelta(seconds=step_s) if step_s else (last - first) / count
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    start = midnight + step * math.ceil((first - midnight) / step)
+    ticks = [start + step * place for place in range(count) if start + step * place <= last]
+    pattern = "%d %b" if step >= timedelta(days=1) else "%H:%M"
+    return ticks, [f"{each:{pattern if step.seconds % 60 == 0 else '%H:%M:%S'}}" for each in ticks]
+
+
+def _gate_line(axes: Axes, threshold: float) -> None:
+    axes.axhline(threshold, color=GATE, linestyle=DASHES, linewidth=1.3, zorder=3)
+
+
+def _spread_beside(
+    axes: Axes, points: Sequence[Point], classes: Sequence[str], threshold: float
+) -> None:
+    low, high = axes.get_ylim()
+    bins = np.linspace(low, 1.0, 26)
+    axes.hist(
+        [_confidences([p for p in points if p.label == label]) for label in range(len(classes))],
+        bins=bins.tolist(),
+        orientation="horizontal",
+        stacked=True,
+        color=[COLOURS[label % len(COLOURS)] for label in range(len(classes))],
+        alpha=0.85,
+    )
+    _gate_line(axes, threshold)
+    axes.set_ylim(low, high)
+    axes.tick_params(labelleft=False)
+    axes.set_xlim(0, None if points else 1)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    axes.tick_params(axis="x", labelsize=8.5)
+    axes.set_xlabel("pictures", fontsize=9)
+    _plain(axes)
+
+
+def _confidences(points: Sequence[Point]) -> NDArray[np.float64]:
+    return np.array([point.confidence for point in points], dtype=np.float64)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _both(figure: Figure, title: str) -> Chart:
+    raster, vector = io.BytesIO(), io.StringIO()
+    figure.savefig(raster, format="png", metadata={"Title": title})
+    figure.savefig(vector, format="svg", metadata={"Title": title, "Date": None})
+    return Chart(raster.getvalue(), vector.getvalue())
