@@ -44,31 +44,8 @@ class Store:
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of a query."""
-        with self.reading() as connection:
+        with self._reading() as connection:
             return connection.execute(sql, values).fetchall()
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read from, ours until the block ends.
-
-        Cursors that were not read to their end are closed before the block is left: an open one
-        would show the connection's next user an old state.
-        """
-        if self._writing_thread == threading.get_ident():
-            yield self._writer
-            return
-        if self._closed:
-            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
-        try:
-            connection = self._readers.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            self._readers.append(connection)
-            if self._closed:
-                self._close_readers()
 
     def write(self, sql: str, *values: Any) -> int:
         """One statement, committed on return; answers how many rows it touched."""
@@ -97,6 +74,25 @@ class Store:
             self._closed = True
             self._close_readers()
             self._writer.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that is nobody else's until the block ends."""
+        if self._writing_thread == threading.get_ident():
+            yield self._writer
+            return
+        if self._closed:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._readers.append(connection)
+            if self._closed:
+                self._close_readers()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
