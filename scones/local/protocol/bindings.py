@@ -15,18 +15,20 @@ from scones.local.protocol.scalars import (
     write_json_header,
 )
 
-_OUTSIDE = ("uri", "querystring", "header", "headers", "statusCode")
+_REQUEST_PLACES = ("uri", "querystring", "header", "headers")
+_RESPONSE_PLACES = ("header", "headers", "statusCode")
 _LIST_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def body_members(shape: StructureShape) -> dict[str, Shape]:
-    """The members of a request or response that its body holds."""
-    return {
-        name: member
-        for name, member in shape.members.items()
-        if member.serialization.get("location") not in _OUTSIDE
-    }
+def request_body_members(shape: StructureShape) -> dict[str, Shape]:
+    """The members of an input that the body holds."""
+    return _members_elsewhere(shape, _REQUEST_PLACES)
+
+
+def response_body_members(shape: StructureShape) -> dict[str, Shape]:
+    """The members of an output that the body holds."""
+    return _members_elsewhere(shape, _RESPONSE_PLACES)
 
 
 class RequestBindings:
@@ -79,11 +81,9 @@ class RequestBindings:
         named = {name for name, _, _ in self._query}
         for member, shape in self._query_maps:
             lists = shape.value.type_name == "list"
-            found[member] = {
-                name: values if lists else values[0]
-                for name, values in query.items()
-                if name not in named
-            }
+            others = {k: v if lists else v[0] for k, v in query.items() if k not in named}
+            if others:
+                found[member] = others
 
 
 class ResponseBindings:
@@ -116,6 +116,11 @@ class ResponseBindings:
         if self._status is not None and result.get(self._status) is not None:
             status = result[self._status]
         return status, headers
+
+
+def _members_elsewhere(shape: StructureShape, places: tuple[str, ...]) -> dict[str, Shape]:
+    members = shape.members.items()
+    return {n: each for n, each in members if each.serialization.get("location") not in places}
 
 
 def one_line(text: str) -> str:

@@ -6,19 +6,19 @@ from botocore.model import ServiceModel
 
 from scones.local.errors import ServiceError
 from scones.local.protocol import json_body, xml_body
-from scones.local.protocol.bindings import ResponseBindings, body_members, one_line
+from scones.local.protocol.bindings import ResponseBindings, one_line, response_body_members
 from scones.local.protocol.messages import JSON_TYPE, XML_TYPE, Response, Value
 
 
 def fault(model: ServiceModel, error: ServiceError, request_id: str) -> Response:
     """The response that a client of this service reads as `error`.
 
-    Where the model knows the error, its members go where the model puts them, and its status
-    stands in for a status of 400 that the service did not care to change.
+    Where the model knows the error, its members go where the model puts them, and (but in JSON,
+    where AWS answers 400) its status replaces a 400 that the service did not care to change.
     """
     shape = model.shape_for_error_code(error.code) if _known(model, error.code) else None
     status = error.status
-    if shape is not None and status == 400:
+    if shape is not None and status == 400 and model.metadata["protocol"] != "json":
         status = shape.metadata.get("error", {}).get("httpStatusCode", 400)
     return _FAULTS[model.metadata["protocol"]](model, shape, error, status, request_id)
 
@@ -84,17 +84,18 @@ def _wrapped(
     shape: Any, error: ServiceError, status: int, request_id: str, namespace: str
 ) -> bytes:
     details = "".join(_details(shape, error))
+    message = f"<Message>{xml_body.escape(error.message)}</Message>" if error.message else ""
     return (
         f'<ErrorResponse xmlns="{namespace}">'
         f"<Error><Type>{'Receiver' if status >= 500 else 'Sender'}</Type>"
         f"<Code>{xml_body.escape(error.code)}</Code>"
-        f"<Message>{xml_body.escape(error.message)}</Message>{details}</Error>"
+        f"{message}{details}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"
     ).encode()
 
 
 def _members_in_json(shape: Any, error: ServiceError) -> dict[str, Value]:
-    members = body_members(shape) if shape is not None else {}
+    members = response_body_members(shape) if shape is not None else {}
     message_name = next((name for name in members if name.lower() == "message"), "message")
     written = {message_name: error.message} if error.message or not members else {}
     for name, value in error.members.items():
@@ -108,7 +109,7 @@ def _members_in_json(shape: Any, error: ServiceError) -> dict[str, Value]:
 
 def _details(shape: Any, error: ServiceError) -> list[str]:
     out: list[str] = []
-    members = body_members(shape) if shape is not None else {}
+    members = response_body_members(shape) if shape is not None else {}
     for name, value in error.members.items():
         if name in members:
             element = members[name].serialization.get("name", name)

@@ -42,7 +42,8 @@ def _read_structure(shape: StructureShape) -> Reader:
     def read(tree: Tree) -> Value:
         if not members:
             for name, member in shape.members.items():
-                members[_field_name(member, name)] = name, reader(member)
+                for field in _field_names(member, name):
+                    members[field] = name, reader(member)
         return {
             members[key][0]: members[key][1](branch)
             for key, branch in tree.items()
@@ -107,11 +108,10 @@ def _numbered(tree: Tree) -> list[Tree]:
     return [branch for _, branch in numbered]
 
 
-def _field_name(member: Any, name: str) -> str:
-    # A flattened list goes by its item's name, where that has one: botocore, serialize.py,
-    # `QuerySerializer._serialize_type_list`.
+def _field_names(member: Any, name: str) -> set[str]:
+    # A flattened list goes by its own name; botocore sends it by its item's, where that has one
+    # (serialize.py, `QuerySerializer._serialize_type_list`).
+    names = {str(member.serialization.get("name", name))}
     if member.type_name == "list" and member.serialization.get("flattened"):
-        item_name = member.member.serialization.get("name")
-        if item_name is not None:
-            return str(item_name)
-    return str(member.serialization.get("name", name))
+        names.add(str(member.member.serialization.get("name", name)))
+    return names

@@ -7,7 +7,12 @@ from typing import Any
 from botocore.model import OperationModel, StructureShape
 
 from scones.local.protocol import form_body, json_body, s3_xml, xml_body
-from scones.local.protocol.bindings import RequestBindings, ResponseBindings, body_members
+from scones.local.protocol.bindings import (
+    RequestBindings,
+    ResponseBindings,
+    request_body_members,
+    response_body_members,
+)
 from scones.local.protocol.messages import (
     JSON_TYPE,
     XML_TYPE,
@@ -119,7 +124,7 @@ def _rest_reader(operation: OperationModel, body: _Body) -> tuple[Read, bool]:
     bindings = RequestBindings(shape, operation.http["requestUri"].partition("?")[0])
     payload = shape.serialization.get("payload")
     if payload is None:
-        members = body_members(shape)
+        members = request_body_members(shape)
         read_members = body.reader(shape, members) if members else None
 
         def read(request: Request) -> dict[str, Value]:
@@ -192,7 +197,7 @@ def _response_body(
 ) -> Callable[[dict[str, Value]], tuple[str | None, Any]]:
     payload = shape.serialization.get("payload")
     if payload is None:
-        members = body_members(shape)
+        members = response_body_members(shape)
         write_members = body.writer(shape, _root_name(operation, shape))
         if not members:
             empty = (body.content_type if body.empty else None), body.empty
