@@ -33,7 +33,7 @@ class Cloud:
 
     def client(self, service: str, **options: Any) -> Any:
         """A genuine boto3 client; errors are not retried."""
-        config = Config(retries={"total_max_attempts": 1}).merge(options.pop("config", None))
+        config = Config(retries={"total_max_attempts": 1}).merge(options.pop("config", Config()))
         given = {
             "region_name": "us-east-1",
             "aws_access_key_id": "test",
