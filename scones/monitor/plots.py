@@ -25,6 +25,8 @@ from scones.monitor.curve import Epoch
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 INK, FAINT, GATE = "#1c2430", "#8a94a0", "#B3261E"
+PAPER = 'style="background:#fff"'
+"""Of a chart that stands alone; within a page it lies on the page's own paper."""
 DASHES = (0, (5, 3))
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -254,5 +256,5 @@ def _plain(axes: Axes) -> None:
 def _both(figure: Figure, title: str) -> Chart:
     raster, vector = io.BytesIO(), io.StringIO()
     figure.savefig(raster, format="png", metadata={"Title": title})
-    figure.savefig(vector, format="svg", metadata={"Title": title, "Date": None})
-    return Chart(raster.getvalue(), vector.getvalue())
+    figure.savefig(vector, format="svg", transparent=True, metadata={"Title": title, "Date": None})
+    return Chart(raster.getvalue(), vector.getvalue().replace("<svg ", f"<svg {PAPER} ", 1))
