@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scones.gate.exact import boschloo, fisher, holm, mcnemar, needed, power, informative
+from scones.gate.exact import boschloo, fisher, holm, informative, mcnemar, needed, power
 
 BRIEF = [[10, 0], [0, 2]]
 """The brief's 12 invocations: bicycles and motorcycles, passed and refused."""

@@ -1,0 +1,196 @@
+"""What one held-out share of labelled pictures says of a model: calibration, certificate, baseline.
+
+Calibrating and certifying both need labels that no fit has seen, and labels are few. Who sees what:
+
+- **Two classes, temperature.** All pictures do both. A temperature changes neither a call nor the
+  order of confidences, so the certificate is learnt on a fixed grid of the model's *own*
+  confidences, which no label has touched, and only the threshold is then told on the calibrated
+  scale. Splitting costs too much: it refused 27 to 50 % of promises (300 draws, n = 200, accuracy
+  .91, risk .05), this way 4 %.
+- **A class bias, or more than two classes.** Calibrating changes calls and order, so every fourth
+  picture of each class calibrates and the others certify.
+
+With two classes the labels also choose between the two ways, which uses the certifying ones once
+more; the chance of a broken promise is therefore divided over both ways beforehand (union bound).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones.gate.calibration import Calibration, fit
+from scones.gate.certificate import Certificate, certify
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+TEMPERATURE_SPENDS = 0.8
+"""Part of delta kept for the way by temperature; a bias gets the rest, as it is rarely found."""
+CALIBRATES = 4
+"""Where the share is split, every fourth picture of a class calibrates."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Labelled pictures that no training and no choice has seen, as the model sees them."""
+
+    class_names: tuple[str, ...]
+    logits_NK: Floats
+    """The model's own, before any calibration."""
+    labels_N: Labels
+    sha256_N: tuple[str, ...]
+    """Of each picture's bytes, in hex."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> Self:
+        """The chosen ones."""
+        kept = tuple(sha for sha, keep in zip(self.sha256_N, chosen, strict=True) if keep)
+        return replace(
+            self, logits_NK=self.logits_NK[chosen], labels_N=self.labels_N[chosen], sha256_N=kept
+        )
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Calibrated answers of a frozen model for labelled pictures: what the monitor measures by."""
+
+    class_names: tuple[str, ...]
+    probabilities_NK: Floats
+    labels_N: Labels
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "class_names": list(self.class_names),
+            "probabilities": self.probabilities_NK.tolist(),
+            "labels": self.labels_N.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        names = tuple(value["class_names"])
+        probabilities = np.array(value["probabilities"], np.float64).reshape(-1, len(names))
+        return cls(names, probabilities, np.array(value["labels"], np.int64))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A model's calibration and the promises its gate keeps; part of the model card."""
+
+    calibration: Calibration
+    overall: Certificate
+    per_class: tuple[Certificate, ...]
+    """One a class, of the calls of that class; together they hold with the certainty."""
+    baseline: Baseline
+    """The certifying pictures' answers."""
+
+    def threshold(self, otherwise: float) -> float:
+        """The certified threshold; `otherwise` where nothing could be certified."""
+        return otherwise if self.overall.threshold is None else self.overall.threshold
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "calibration": self.calibration.to_json(),
+            "certificate": self.overall.to_json(),
+            "certificates_per_class": [each.to_json() for each in self.per_class],
+            "baseline": self.baseline.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls(
+            Calibration.from_json(value["calibration"]),
+            Certificate.from_json(value["certificate"]),
+            tuple(Certificate.from_json(each) for each in value["certificates_per_class"]),
+            Baseline.from_json(value["baseline"]),
+        )
+
+
+def weigh(held_out: HeldOut, *, risk: float = 0.05, certainty: float = 0.95) -> Gate:
+    """Calibrate and certify on one held-out share; see the module for who sees which label.
+
+    An empty share gives the identity and a certificate that says how many labels it takes.
+    """
+    if len(held_out.class_names) == 2:
+        calibration = fit(held_out.logits_NK, held_out.labels_N)
+        if not calibration.biased:
+            return _by_order(held_out, calibration, risk, certainty)
+        return _by_halves(held_out, risk, certainty, 1 - TEMPERATURE_SPENDS)
+    return _by_halves(held_out, risk, certainty, 1.0)
+
+
+def pictures_sha256(each: Iterable[str]) -> str:
+    """One hash for a set of pictures, whatever their order: of their sorted hashes, a line each."""
+    return hashlib.sha256("\n".join(sorted(each)).encode()).hexdigest()
+
+
+def calibrates(labels_N: Labels) -> NDArray[np.bool_]:
+    """Which pictures calibrate where the share is split: of each class the 4th, 8th, ..."""
+    chosen = np.zeros(len(labels_N), bool)
+    for label in np.unique(labels_N):
+        chosen[np.flatnonzero(labels_N == label)[CALIBRATES - 1 :: CALIBRATES]] = True
+    return chosen
+
+
+def _by_order(held_out: HeldOut, calibration: Calibration, risk: float, certainty: float) -> Gate:
+    own = Calibration(1.0, (0.0, 0.0))
+    overall, per_class = _certify(held_out, own, risk, certainty, TEMPERATURE_SPENDS)
+    return Gate(
+        calibration,
+        _retold(overall, calibration),
+        tuple(_retold(each, calibration) for each in per_class),
+        _baseline(held_out, calibration),
+    )
+
+
+def _by_halves(held_out: HeldOut, risk: float, certainty: float, spent: float) -> Gate:
+    seen = calibrates(held_out.labels_N)
+    part = held_out.take(seen)
+    calibration = fit(part.logits_NK, part.labels_N)
+    rest = held_out.take(~seen)
+    overall, per_class = _certify(rest, calibration, risk, certainty, spent)
+    return Gate(calibration, overall, per_class, _baseline(rest, calibration))
+
+
+def _certify(
+    held_out: HeldOut, calibration: Calibration, risk: float, certainty: float, spent: float
+) -> tuple[Certificate, tuple[Certificate, ...]]:
+    """One certificate for all, and one for each class of calls at delta / classes."""
+    probabilities = calibration(held_out.logits_NK)
+    called, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong, num_classes = called != held_out.labels_N, len(held_out.class_names)
+
+    def of(chosen: NDArray[np.bool_], scope: str, part: float) -> Certificate:
+        return certify(
+            confidence[chosen],
+            wrong[chosen],
+            risk=risk,
+            certainty=certainty,
+            spent=part,
+            num_classes=num_classes,
+            scope=scope,
+            pictures_sha256=pictures_sha256(held_out.take(chosen).sha256_N),
+        )
+
+    everything = np.ones(len(called), bool)
+    per_class = tuple(
+        of(called == index, name, spent / num_classes)
+        for index, name in enumerate(held_out.class_names)
+    )
+    return of(everything, "all", spent), per_class
+
+
+def _retold(certificate: Certificate, calibration: Calibration) -> Certificate:
+    """A two-class certificate on the model's own confidences, told on the calibrated scale."""
+    if certificate.threshold is None:
+        return certificate
+    margin = np.log(certificate.threshold / (1 - certificate.threshold))
+    return replace(certificate, threshold=float(calibration([[0.0, margin]])[0, 1]))
+
+
+def _baseline(held_out: HeldOut, calibration: Calibration) -> Baseline:
+    return Baseline(
+        held_out.class_names, calibration(held_out.logits_NK), held_out.labels_N.astype(np.int64)
+    )

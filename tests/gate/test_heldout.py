@@ -1,0 +1,124 @@
+"""One held-out share, weighed; and the promise, end to end, over many draws."""
+
+import hashlib
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import special
+
+from scones.gate.heldout import Gate, HeldOut, calibrates, pictures_sha256, weigh
+
+NAMES = ("bicycle", "motorcycle", "bus", "tram")
+
+
+def draw(seed: int, n: int, *, classes: int = 2, spread: float = 4.5, bias: float = 0.0) -> HeldOut:
+    """Pictures of an overconfident model (temperature 1.8), of about .92 accuracy by default."""
+    rng = np.random.default_rng(seed)
+    true = rng.normal(0, spread, (n, classes))
+    true -= true.mean(axis=1, keepdims=True)
+    cumulated = special.softmax(true, axis=1).cumsum(axis=1)
+    labels = (cumulated > rng.random((n, 1))).argmax(axis=1)
+    logits = 1.8 * true + bias * np.eye(classes)[0]
+    hashes = tuple(hashlib.sha256(f"{seed} {i}".encode()).hexdigest() for i in range(n))
+    return HeldOut(NAMES[:classes], logits, labels.astype(np.int64), hashes)
+
+
+def broken(gate: Gate, world: HeldOut) -> tuple[bool, bool]:
+    """Whether, in a large world, more than 5 % are wrong of all accepted, or of some class."""
+    p = gate.calibration(world.logits_NK)
+    called, confidence = p.argmax(axis=1), p.max(axis=1)
+    wrong = called != world.labels_N
+
+    def over(threshold: float | None, calls: NDArray[np.bool_]) -> bool:
+        accepts = calls & (confidence >= (2.0 if threshold is None else threshold))
+        return bool(accepts.any() and wrong[accepts].mean() > 0.05)
+
+    per_class = [over(each.threshold, called == k) for k, each in enumerate(gate.per_class)]
+    return over(gate.overall.threshold, called >= 0), any(per_class)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "classes", "spread", "bias"),
+    [(200, 2, 4.5, 0.0), (1000, 2, 2.0, 0.0), (300, 2, 4.5, 1.5), (400, 4, 5.0, 1.0)],
+)
+def test_the_promise_is_kept_over_500_draws(
+    n: int, classes: int, spread: float, bias: float
+) -> None:
+    kind = partial(draw, classes=classes, spread=spread, bias=bias)
+    truth = kind(10**6, 40_000)
+    both = np.array([broken(weigh(kind(seed, n)), truth) for seed in range(500)])
+    limit = 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
+    assert both[:, 0].mean() <= limit
+    assert both[:, 1].mean() <= limit
+
+
+def test_two_classes_calibrate_and_certify_on_the_whole_share() -> None:
+    share = draw(1, 200)
+    gate = weigh(share)
+    assert not gate.calibration.biased
+    assert gate.calibration.n == gate.overall.n == len(gate.baseline.labels_N) == 200
+    assert gate.calibration.temperature == pytest.approx(1.8, rel=0.35)
+    assert gate.overall.threshold is not None
+    assert gate.threshold(0.8) == gate.overall.threshold
+    confidence = gate.baseline.probabilities_NK.max(axis=1)
+    assert (confidence >= gate.overall.threshold).sum() == gate.overall.accepted
+    assert gate.overall.pictures_sha256 == pictures_sha256(reversed(share.sha256_N))
+
+
+def test_a_bias_is_fitted_on_pictures_that_do_not_certify() -> None:
+    share = draw(2, 1000, bias=2.0)
+    gate = weigh(share)
+    assert gate.calibration.favoured == 0
+    assert (gate.calibration.n, gate.overall.n) == (250, 750)
+    confidence = gate.baseline.probabilities_NK.max(axis=1)
+    assert (confidence >= gate.threshold(0.8)).sum() == gate.overall.accepted
+    rest = share.take(~calibrates(share.labels_N))
+    assert gate.overall.pictures_sha256 == pictures_sha256(rest.sha256_N)
+
+
+def test_each_class_has_a_certificate_of_its_own() -> None:
+    gate = weigh(draw(3, 2000, classes=4, spread=6.0))
+    assert [each.scope for each in gate.per_class] == list(NAMES)
+    assert sum(each.n for each in gate.per_class) == gate.overall.n
+    assert all(each.threshold is not None for each in gate.per_class)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_an_empty_share_says_what_it_takes(classes: int) -> None:
+    gate = weigh(draw(4, 0, classes=classes))
+    assert gate.calibration.n == 0
+    assert gate.threshold(0.8) == 0.8
+    assert gate.overall.more == (63 if classes == 2 else 59)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_handful_of_pictures_gives_no_gate(n: int) -> None:
+    for classes in (2, 3):
+        assert weigh(draw(5, n, classes=classes)).overall.threshold is None
+
+
+def test_one_class_only_is_certified_but_not_calibrated() -> None:
+    share = draw(6, 400)
+    gate = weigh(share.take(share.labels_N == 0))
+    assert gate.calibration.slope == 1.0
+    assert gate.calibration.warning == "all labels are of one class"
+    assert gate.overall.threshold is not None
+
+
+def test_the_hash_of_pictures_does_not_depend_on_their_order() -> None:
+    assert pictures_sha256(["b", "a"]) == pictures_sha256(["a", "b"]) != pictures_sha256(["a"])
+    assert pictures_sha256([]) == hashlib.sha256(b"").hexdigest()
+
+
+def test_a_gate_survives_json() -> None:
+    for gate in (weigh(draw(7, 200)), weigh(draw(8, 0)), weigh(draw(9, 90, classes=3))):
+        again = Gate.from_json(json.loads(json.dumps(gate.to_json())))
+        assert again.calibration == gate.calibration
+        assert (again.overall, again.per_class) == (gate.overall, gate.per_class)
+        assert again.baseline.class_names == gate.baseline.class_names
+        assert np.array_equal(again.baseline.probabilities_NK, gate.baseline.probabilities_NK)
+        assert np.array_equal(again.baseline.labels_N, gate.baseline.labels_N)
