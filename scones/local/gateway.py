@@ -54,7 +54,7 @@ class Gateway:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._pages = dict(pages or {})
+        self._pages = pages if pages is not None else {}
         self._admission = Admission(clock, exposed_as)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="service")
         self.carried: dict[str, Carried] = {}
