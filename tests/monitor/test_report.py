@@ -1,0 +1,201 @@
+"""The report's figures and its page."""
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from scones.images import png
+from scones.images.manifest import Entry
+from scones.monitor import report_page
+from scones.monitor.capture import Record
+from scones.monitor.report import Execution, Material, as_json, examine, verdict
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CLASSES = ("bicycle", "motorcycle")
+
+
+def picture(number: int) -> bytes:
+    return png.encode(np.full((32, 32, 3), number, np.uint8))
+
+
+def record(number: int, *probabilities: float, at: datetime = NOON, event: str = "") -> Record:
+    name = event or str(number)
+    return Record(name, at, None, "image/png", picture(number), probabilities, "f")
+
+
+def entry(number: int, label: int, split: str = "test") -> Entry:
+    digest = hashlib.sha256(picture(number)).hexdigest()
+    return Entry(f"{split}/{number}.png", label, split, digest)
+
+
+def material(**members: Any) -> Material:
+    given = {
+        "dataset": "cifar100",
+        "classes": CLASSES,
+        "threshold": 0.8,
+        "deployed_at": NOON,
+        "records": (),
+        "manifest": (),
+        "executions": (),
+    }
+    return Material(**{**given, **members})
+
+
+BRIEF = [record(i, 0.9, 0.1) for i in range(10)] + [record(i, 0.3, 0.7) for i in (10, 11)]
+"""The brief's 12 invocations: ten confident bicycles, two unconfident motorcycles."""
+
+
+def test_the_briefs_twelve_invocations_give_fishers_p() -> None:
+    report = examine(material(records=BRIEF))
+    assert report.by_decision.passed == (10, 0)
+    assert report.by_decision.refused == (0, 2)
+    assert report.by_decision.p_values == pytest.approx((1 / 66,))
+    assert "Only 2 pictures decided motorcycle" in verdict(
+        report.by_decision, CLASSES, "pictures decided"
+    )
+
+
+def test_accuracy_counts_different_test_pictures_with_its_exact_interval() -> None:
+    records = [record(i, 0.9, 0.1, event=f"{i}-{again}") for i in range(8) for again in range(3)]
+    manifest = [entry(i, int(i >= 6)) for i in range(8)] + [entry(99, 0)]
+    report = examine(material(records=records, manifest=manifest))
+    told = as_json(report)["accuracy"]
+    exact = stats.binomtest(6, 8).proportion_ci(0.95, "exact")
+    assert (told["value"], told["n"]) == (0.75, 8)
+    assert (told["low"], told["high"]) == pytest.approx((exact.low, exact.high))
+    assert report.accepted_wrong.k == 2
+    assert len(report.judged) == 24
+
+
+def test_training_pictures_and_strangers_have_no_truth() -> None:
+    records = [record(1, 0.9, 0.1), record(2, 0.9, 0.1)]
+    report = examine(material(records=records, manifest=[entry(1, 0, "train")]))
+    assert report.accuracy.value is None
+    assert [each.truth for each in report.judged] == [None, None]
+    assert as_json(report)["accuracy"] == {"value": None, "low": 0.0, "high": 1.0, "k": 0, "n": 0}
+
+
+def test_records_of_the_model_before_are_history_only() -> None:
+    before = record(1, 0.1, 0.9, at=NOON - timedelta(hours=1))
+    same_second = record(2, 0.9, 0.1, at=NOON)
+    deployed_at = NOON + timedelta(milliseconds=700)
+    report = examine(material(records=[same_second, before], deployed_at=deployed_at))
+    assert [each.record for each in report.judged] == [same_second]
+    assert [each.record for each in report.history] == [before, same_second]
+
+
+def test_a_request_delivered_twice_counts_once_and_other_models_not_at_all() -> None:
+    records = [record(1, 0.9, 0.1), record(1, 0.9, 0.1), record(2, 0.5, 0.3, 0.2)]
+    assert len(examine(material(records=records)).history) == 1
+
+
+def test_the_threshold_itself_passes() -> None:
+    report = examine(material(records=[record(1, 0.8, 0.2), record(2, 0.7999, 0.2001)]))
+    assert (report.by_decision.passed, report.by_decision.refused) == ((1, 0), (1, 0))
+
+
+def test_executions_are_counted_by_error() -> None:
+    executions = [
+        Execution("SUCCEEDED"),
+        Execution("FAILED", "ThresholdConfidenceNotMet"),
+        Execution("FAILED", "ThresholdConfidenceNotMet"),
+        Execution("TIMED_OUT"),
+        Execution("RUNNING"),
+    ]
+    told = as_json(examine(material(executions=executions)))["executions"]
+    assert told == {
+        "started": 5,
+        "succeeded": 1,
+        "failed": 3,
+        "errors": {"ThresholdConfidenceNotMet": 2, "TIMED_OUT": 1},
+    }
+
+
+def test_a_class_refused_more_often_is_named() -> None:
+    records = [record(i, 0.9, 0.1) for i in range(50)]
+    records += [record(i, 0.3, 0.7) if i < 80 else record(i, 0.1, 0.9) for i in range(50, 100)]
+    told = verdict(examine(material(records=records)).by_decision, CLASSES, "pictures decided")
+    assert told.startswith("motorcycle is refused more often: 0 of 50 bicycle, 30 of 50 motorcycle")
+    assert "Fisher's exact p < 0.001, n = 100" in told
+
+
+def test_more_classes_are_each_held_against_the_rest() -> None:
+    three = ("a", "b", "c")
+    records = [record(i, 0.9, 0.05, 0.05) for i in range(20)]
+    records += [record(i, 0.05, 0.9, 0.05) for i in range(20, 40)]
+    records += [record(i, 0.3, 0.2, 0.5) for i in range(40, 60)]
+    report = examine(material(records=records, classes=three))
+    assert len(report.by_decision.p_values) == 3
+    assert verdict(report.by_decision, three, "").startswith("c is refused more often")
+
+
+class Outside(HTMLParser):
+    """Collects everything in a page that would be fetched from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            inside = (value or "").startswith(("data:", "#"))
+            if name in ("src", "href", "xlink:href", "srcset") and not inside:
+                self.found.append(f"{tag} {name}={value}")
+
+
+def made(report_of: Material) -> dict[str, bytes]:
+    report = examine(report_of)
+    return dict(report_page.files(report, report_page.draw(report)))
+
+
+def test_the_page_opens_offline_and_holds_its_pictures() -> None:
+    files = made(material(records=BRIEF, manifest=[entry(i, 0) for i in range(12)]))
+    page = files["report.html"].decode()
+    parser = Outside()
+    parser.feed(page)
+    assert parser.found == []
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert page.count("data:image/png;base64,") == 12
+    assert "confidence.png" in files and "confidence.svg" in files
+    assert json.loads(files["report.json"])["classes"] == list(CLASSES)
+    assert "sample" not in page
+
+
+def test_the_sample_set_cannot_be_overlooked() -> None:
+    page = made(material(dataset="sample"))["report.html"].decode()
+    assert "dataset: sample" in page
+
+
+def test_names_are_shown_not_obeyed() -> None:
+    evil = material(
+        dataset="<script>alert(1)</script>",
+        classes=("<b>", "</svg><script>"),
+        records=[record(1, 0.9, 0.1)],
+        manifest=[entry(1, 0)],
+        names={"bucket": '"><img src=x onerror=alert(1)>'},
+        executions=[Execution("FAILED", "<i>Error</i>")],
+    )
+    page = made(evil)["report.html"].decode()
+    for wanted in ("<script>", "<img src=x", "<i>Error"):
+        assert wanted not in page
+
+
+@pytest.mark.parametrize("dataset", ["cifar100", "sample"])
+def test_nothing_captured_is_a_report_too(dataset: str) -> None:
+    files = made(material(dataset=dataset, deployed_at=NOON))
+    assert "Nothing is captured yet." in files["report.html"].decode()
+    assert json.loads(files["report.json"])["executions"]["started"] == 0
+
+
+def test_seconds_and_names_reach_the_json() -> None:
+    names = {"bucket": "b", "endpoint": "e", "state_machine": "arn", "training_job": "j"}
+    told = as_json(examine(replace(material(), names=names, seconds={"stage": 1.5, "train": None})))
+    assert (told["bucket"], told["seconds"]) == ("b", {"stage": 1.5, "train": None})
