@@ -18,10 +18,12 @@ from typing import Any
 import uvicorn
 
 from scones.local.build import Ground, build
-from scones.local.gateway import Gateway
+from scones.local.gateway import Gateway, Page
 from scones.local.identity import Identity
 from scones.local.lock import locked
 from scones.local.processes import Processes
+from scones.local.sagemaker.capture import WINDOW_S
+from scones.local.sagemaker.training import STOP_GRACE_S
 
 _PARENT_POLL_S = 0.5
 _GRACE_S = 2
@@ -79,9 +81,13 @@ async def _serve(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(processes.stop_all)
         exposed_as = options.host if options.expose else None
-        gateway = Gateway(home / "incoming", exposed_as=exposed_as)
+        pages: dict[str, Page] = {}
+        gateway = Gateway(home / "incoming", pages=pages, exposed_as=exposed_as)
         containers = json.loads(options.containers)
-        ground = Ground(home, identity, processes, containers, gateway.call)
+        ground = Ground(
+            home, identity, processes, containers, gateway.call, pages=pages,
+            capture_window_s=options.capture_window_s, stop_grace_s=options.stop_grace_s,
+        )  # fmt: skip
         services = build(ground)
         for service in services.values():
             if hasattr(service, "__aenter__"):
@@ -114,6 +120,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--containers", default="{}", help='JSON: {"image": {"train": [argv], "serve": [argv]}}'
     )
+    parser.add_argument(
+        "--capture-window-s", type=float, default=WINDOW_S,
+        help="seconds from a capture file's first record to its delivery",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stop-grace-s", type=float, default=STOP_GRACE_S,
+        help="seconds that a training job may take to stop",
+    )  # fmt: skip
     parser.add_argument("--with-parent", type=int, metavar="PID", help="stop when it is gone")
     return parser
 

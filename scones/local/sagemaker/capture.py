@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 from uuid import uuid4
 
@@ -101,12 +100,7 @@ class Captures:
         self._turn = asyncio.create_task(self._deliver_in_turn())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         if self._turn is not None:
             self._turn.cancel()
             with suppress(asyncio.CancelledError):

@@ -6,7 +6,6 @@ import random
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
@@ -121,12 +120,7 @@ class Endpoints:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         changes = list(self._changes.values())
         for change in changes:
             change.cancel()

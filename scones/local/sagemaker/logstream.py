@@ -92,7 +92,7 @@ class LogStream:
             batch = self._pending[:MAX_EVENTS]
             del self._pending[: len(batch)]
             try:
-                self._logs.put_log_events(**self._names, logEvents=batch)  # type: ignore[arg-type]
+                self._logs.put_log_events(**self._names, logEvents=batch)
             except ServiceError as error:
                 _log.warning("%d lines did not reach %s: %s", len(batch), self._names, error)
 

@@ -61,7 +61,7 @@ class Resources:
         tags: list[dict[str, str]] | None = None,
     ) -> bool:
         """Keep a new resource; False if there is one of that name."""
-        now = self._clock()
+        now = self.now().timestamp()
         with self._store.transaction() as connection:
             touched = connection.execute(
                 "insert or ignore into resource values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -96,7 +96,7 @@ class Resources:
             " plan = coalesce(?, plan) where kind = ? and name = ?",
             _dumps(description),
             status,
-            self._clock(),
+            self.now().timestamp(),
             None if plan is None else _dumps(plan),
             kind,
             name,

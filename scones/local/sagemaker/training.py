@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from scones.local.errors import ServiceError
@@ -69,12 +68,7 @@ class Training:
             await self._bury(Job(self._resources, name))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         runs = list(self._running.values())
         for run in runs:
             run.task.cancel()

@@ -5,6 +5,7 @@ Written for InvokeEndpoint, where the cloud must add little to what the child it
 
 import asyncio
 from dataclasses import dataclass
+from typing import cast
 
 import httptools
 
@@ -83,8 +84,7 @@ class _Connection(asyncio.Protocol):
         self.usable = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "a TCP connection writes"
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
 
     async def ask(self, message: bytes) -> Answer:
         """One request; whoever gives up waiting closes the connection."""

@@ -1,6 +1,7 @@
 """SageMaker: training jobs, models, endpoint configs and endpoints."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
@@ -52,15 +53,25 @@ class SageMaker:
         self._resources = resources
         self._training = training
         self._endpoints = endpoints
+        self._life = AsyncExitStack()
+
+    async def __aenter__(self) -> "SageMaker":
+        await self._life.enter_async_context(self._training)
+        await self._life.enter_async_context(self._endpoints)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._life.aclose()
+        self._resources.close()
 
     # Training jobs.
 
     async def create_training_job(
         self,
         TrainingJobName: str,
-        AlgorithmSpecification: dict[str, Any],
         RoleArn: str,
         OutputDataConfig: dict[str, Any],
+        AlgorithmSpecification: dict[str, Any] | None = None,
         ResourceConfig: dict[str, Any] | None = None,
         StoppingCondition: dict[str, Any] | None = None,
         HyperParameters: dict[str, str] | None = None,
@@ -78,6 +89,8 @@ class SageMaker:
     ) -> dict[str, Any]:
         """Debug hook, profiler, experiment and retries are kept and shown, and do nothing."""
         check_isolation(EnableNetworkIsolation)
+        if AlgorithmSpecification is None:
+            not_carried("a training job without AlgorithmSpecification")
         specification = {"EnableSageMakerMetricsTimeSeries": False, **AlgorithmSpecification}
         arn = self._arn(JOB, TrainingJobName)
         now = self._resources.now()

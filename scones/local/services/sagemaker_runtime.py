@@ -26,6 +26,13 @@ class SageMakerRuntime:
         self._endpoints = endpoints
         self._captures = captures
 
+    async def __aenter__(self) -> "SageMakerRuntime":
+        await self._captures.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._captures.__aexit__()
+
     async def invoke_endpoint(
         self,
         EndpointName: str,
