@@ -5,6 +5,8 @@ the way from socket to service, and nothing here needs them.
 """
 
 import asyncio
+import io
+import json
 import logging
 import os
 import re
@@ -173,7 +175,8 @@ class Gateway:
 
     async def _page(self, request: Request, receive: Receive) -> Response:
         if request.path == "/_scones/health":
-            return Response(200, {"content-type": "application/json"}, b'{"status":"ready"}')
+            body = json.dumps({"status": "ready", "pid": os.getpid()}).encode()
+            return Response(200, {"content-type": "application/json"}, body)
         if "authorization" not in request.headers:
             raise ServiceError("MissingAuthenticationToken", "Missing Authentication Token", 403)
         page = self._pages.get(request.path)
@@ -265,10 +268,13 @@ def _write(operation: Operation, result: dict[str, Value], request_id: str) -> R
 
 
 async def _send(request: Request, response: Response, send: Send) -> None:
-    body = response.body
-    has_body = request.method != "HEAD" and response.status not in (204, 304)
+    bodyless = response.status in (204, 304)  # RFC 9110, sections 15.3.5 and 15.4.5
+    body = b"" if bodyless else response.body
+    if isinstance(body, io.BytesIO):
+        body = body.read()  # in memory already: needs no thread and no second message
+    has_body = request.method != "HEAD" and not bodyless
     headers = {name.lower(): value for name, value in response.headers.items()}
-    if "content-length" not in headers and response.status != 204:
+    if "content-length" not in headers and not bodyless:
         headers["content-length"] = str(len(body) if isinstance(body, bytes) else _left(body))
     start = {
         "type": "http.response.start",

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from scones.local.checksums import Checks
 from scones.local.errors import ServiceError
@@ -16,7 +16,7 @@ from scones.local.services.s3.entry import (
 )
 from scones.local.services.s3.names import check_key
 from scones.local.services.s3.operations import Operations
-from scones.local.services.s3.ranges import Slice, asked_range, part_range
+from scones.local.services.s3.ranges import asked_range, part_range, sliced
 from scones.local.services.s3.refusals import check_carried, headless, malformed_xml
 from scones.local.services.s3.shelf import INLINE_BYTES
 from scones.local.services.s3.tags import header_tags, kept, object_tags, tag_set
@@ -142,7 +142,7 @@ class Objects(Operations):
         return (
             _described(entry, asked, PartNumber, ChecksumMode)
             | {name: value for name, value in overridden.items() if value is not None}
-            | {"Body": body if asked is None else cast(BinaryIO, Slice(body, asked))}
+            | {"Body": body if asked is None else sliced(body, asked)}
         )
 
     def head_object(

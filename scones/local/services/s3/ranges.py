@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from scones.local.errors import ServiceError
 
@@ -55,9 +55,14 @@ def part_range(number: int, size: int, part_sizes: Sequence[int]) -> range:
     return range(ends[number - 1], ends[number])
 
 
-class Slice(io.RawIOBase):
-    """The bytes of a file from where `asked` starts to where it stops; closes it in the end."""
+def sliced(body: BinaryIO, asked: range) -> BinaryIO:
+    """A stream of just these bytes of a body, which it closes in the end."""
+    if isinstance(body, io.BytesIO):
+        return io.BytesIO(body.getvalue()[asked.start : asked.stop])
+    return cast(BinaryIO, _Slice(body, asked))
 
+
+class _Slice(io.RawIOBase):
     def __init__(self, file: BinaryIO, asked: range) -> None:
         file.seek(asked.start)
         self._file = file

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from scones.local.checksums import Checks, check_equal
 from scones.local.errors import ServiceError
@@ -18,7 +18,7 @@ from scones.local.services.s3.entry import (
 )
 from scones.local.services.s3.names import check_key
 from scones.local.services.s3.operations import Operations
-from scones.local.services.s3.ranges import Slice, asked_range
+from scones.local.services.s3.ranges import asked_range, sliced
 from scones.local.services.s3.refusals import check_carried, invalid_argument
 from scones.local.services.s3.tags import header_tags
 from scones.local.services.s3.upload import (
@@ -146,9 +146,9 @@ class Uploads(Operations):
                 CopySourceIfModifiedSince,
                 CopySourceIfUnmodifiedSince,
             )
-            copied = Slice(body, _source_range(CopySourceRange, source.size))
+            copied = sliced(body, _source_range(CopySourceRange, source.size))
             checks = part_checks(upload, {}, None)
-            part = self._keep(upload, PartNumber, cast(BinaryIO, copied), checks)
+            part = self._keep(upload, PartNumber, copied, checks)
         result = {name: part.members[name] for name in ("ETag", "LastModified")}
         return {"CopyPartResult": result | part.checksums}
 
