@@ -97,7 +97,12 @@ async def _serve(
             gateway, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
             server_header=False, timeout_graceful_shutdown=_GRACE_S, backlog=1024,
         )  # fmt: skip
-        facts = {"pid": os.getpid(), "url": identity.endpoint_url}
+        facts = {
+            "pid": os.getpid(),
+            "url": identity.endpoint_url,
+            "region": identity.region,
+            "account": identity.account,
+        }
         server = _Server(config, home / "server.json", facts)
         stack.callback((home / "server.json").unlink, missing_ok=True)
         _stop_on_signals(server)
@@ -134,9 +139,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _listen(host: str, port: int, expose: bool) -> socket.socket:
     """A bound socket; ValueError if the port is taken or the host is not loopback."""
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is none; choose 1 to 65535, or 0 for any free one")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ValueError(f"cannot listen on host {host!r}, port {port}: {error}") from error
     if not (str(address[0]).startswith("127.") or address[0] == "::1"):
         if not expose:
