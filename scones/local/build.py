@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scones.local.errors import ServiceError
+from scones.local.functions.workers import Options
 from scones.local.gateway import Page
 from scones.local.identity import Identity
 from scones.local.processes import Processes
@@ -18,6 +19,7 @@ from scones.local.sagemaker.endpoints import Endpoints
 from scones.local.sagemaker.resources import Resources
 from scones.local.sagemaker.training import STOP_GRACE_S, Training
 from scones.local.services.iam import Iam
+from scones.local.services.lambda_ import Lambda
 from scones.local.services.logs import Logs
 from scones.local.services.s3 import S3
 from scones.local.services.sagemaker import SageMaker
@@ -43,6 +45,8 @@ class Ground:
     """How long a capture file is filled before it goes to S3."""
     stop_grace_s: float = STOP_GRACE_S
     """How long a training job may take to stop."""
+    functions: Options = field(default_factory=Options)
+    """How Lambda functions are run."""
 
 
 def build(ground: Ground) -> dict[str, Any]:
@@ -58,6 +62,13 @@ def build(ground: Ground) -> dict[str, Any]:
     services["s3"] = S3(**state)
     services["logs"] = Logs(**state)
     services |= _sagemaker(ground, services["s3"], services["logs"])
+    services["lambda"] = Lambda(
+        **state,
+        processes=ground.processes,
+        s3=services["s3"],
+        logs=services["logs"],
+        options=ground.functions,
+    )
     return services
 
 

@@ -31,15 +31,17 @@ class Processes:
         environment: Mapping[str, str],
         folder: Path | None = None,
         pass_fds: Sequence[int] = (),
+        output: int = asyncio.subprocess.PIPE,
     ) -> asyncio.subprocess.Process:
         """Start `command` with exactly `environment`; output and errors are one `stdout`.
 
+        `output` may be a file descriptor that takes them instead.
         Call from the main thread's event loop: the tether is to the thread that starts the child.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", _TETHER, str(os.getpid()), *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(environment),
             cwd=folder,
