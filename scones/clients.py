@@ -1,5 +1,6 @@
 """Settings to boto3 clients: the only place that decides AWS or the cloud on this computer."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from botocore.httpsession import URLLib3Session
 from scones.settings import Settings
 
 LOCAL_CREDENTIALS = {"aws_access_key_id": "scones", "aws_secret_access_key": "scones"}
+LOCAL_REGION = "us-east-1"
 LOCAL_ROLE = "arn:aws:iam::{account}:role/service-role/SconesRole"
 
 CloudError = (BotoCoreError, ClientError)
@@ -26,6 +28,7 @@ class Clients:
     """One boto3 client a service, and the few facts that differ from place to place."""
 
     settings: Settings
+    region: str
     account: str
     bucket: str
     role: str
@@ -50,6 +53,9 @@ class Clients:
 def connect(settings: Settings) -> Clients:
     """Clients for the place that `settings` name; asks STS who we are there."""
     session = _session(settings)
+    region = session.region_name
+    if region is None:
+        raise ValueError("region is not set; give --region, or set AWS_DEFAULT_REGION")
     config = _config(settings)
 
     def client(service: str) -> Any:
@@ -58,8 +64,9 @@ def connect(settings: Settings) -> Clients:
     account = client("sts").get_caller_identity()["Account"]
     return Clients(
         settings=settings,
+        region=region,
         account=account,
-        bucket=settings.bucket or f"scones-{settings.region}-{account}",
+        bucket=settings.bucket or f"scones-{region}-{account}",
         role=settings.role or LOCAL_ROLE.format(account=account),
         poll_s=0.1 if settings.local else 5.0,
         s3=client("s3"),
@@ -74,7 +81,7 @@ def connect(settings: Settings) -> Clients:
 def flush_captures(settings: Settings, session: Any) -> bool:
     """Ask the local cloud to write what its endpoints captured so far."""
     request = AWSRequest("POST", f"{settings.endpoint_url}/_scones/flush", data=b"")
-    SigV4Auth(session.get_credentials(), "scones", settings.region).add_auth(request)
+    SigV4Auth(session.get_credentials(), "scones", session.region_name).add_auth(request)
     response = URLLib3Session(timeout=60).send(request.prepare())
     if response.status_code != 200:
         raise RuntimeError(f"flush answered {response.status_code}: {response.text[:200]}")
@@ -82,8 +89,11 @@ def flush_captures(settings: Settings, session: Any) -> bool:
 
 
 def _session(settings: Settings) -> Any:
-    credentials = LOCAL_CREDENTIALS if settings.local else {}
-    return boto3.Session(region_name=settings.region, **credentials)
+    if settings.local:
+        region = settings.region or LOCAL_REGION
+        return boto3.Session(region_name=region, **LOCAL_CREDENTIALS)
+    # boto3 itself reads AWS_DEFAULT_REGION and the profile, but not Lambda's AWS_REGION.
+    return boto3.Session(region_name=settings.region or os.environ.get("AWS_REGION"))
 
 
 def _config(settings: Settings) -> Config:

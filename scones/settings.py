@@ -32,7 +32,8 @@ class Settings:
     """"local": the cloud on this computer; "aws": the account of the usual AWS environment."""
     endpoint_url: str | None = None
     """Where the local cloud listens; None on AWS."""
-    region: str = "us-east-1"
+    region: str | None = None
+    """None: the AWS environment's own; us-east-1 on the laptop."""
     role: str | None = None
     """ARN that SageMaker, Lambda and Step Functions assume; None: the local cloud's own."""
     bucket: str | None = None

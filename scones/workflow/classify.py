@@ -10,7 +10,7 @@ from typing import Any
 
 from scones.clients import Clients
 from scones.images.manifest import Entry
-from scones.workflow.deploy import machine_arn
+from scones.workflow.deploy import last_deployment, machine_arn, wait_in_service
 from scones.workflow.progress import Steps, silent
 from scones.workflow.staged import TEST, Staged
 from scones.workflow.train import stamp
@@ -39,9 +39,10 @@ def classify(clients: Clients, staged: Staged, steps: Steps = silent) -> list[Ou
     entries = choose(
         staged.split(TEST), len(staged.facts.classes), settings.invocations, settings.seed
     )
-    run = stamp(clients.clock())
+    run, deployment = stamp(clients.clock()), last_deployment(clients)
     with steps("classify") as step, ThreadPoolExecutor(settings.parallel) as pool:
         step.total(len(entries))
+        wait_in_service(clients, deployment.endpoint_config, step)
         futures = [
             pool.submit(_execute, clients, entry, f"{run}-{index:05d}")
             for index, entry in enumerate(entries)
@@ -56,6 +57,12 @@ def classify(clients: Clients, staged: Staged, steps: Steps = silent) -> list[Ou
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [future.result() for future in futures]
+
+
+def tally(outcomes: Sequence[Outcome]) -> str:
+    """How they ended, in one line."""
+    counts = Counter(each.error or each.status.lower() for each in outcomes)
+    return f"{len(outcomes)} executions: " + ", ".join(f"{n} {e}" for e, n in counts.most_common())
 
 
 def choose(entries: Sequence[Entry], num_classes: int, count: int, seed: int) -> list[Entry]:

@@ -56,7 +56,7 @@ def deploy(clients: Clients, trained: Trained, facts: Facts, steps: Steps = sile
         step.say("machine")
         machine = _machine(clients, definition(bays, arns))
         step.advance()
-        deployed_at = _wait_in_service(clients, config, step)
+        deployed_at = wait_in_service(clients, config, step)
         deployment = Deployment(
             deployed_at, facts.dataset, facts.classes, settings.threshold, trained.job,
             settings.endpoint, config, machine,
@@ -111,7 +111,7 @@ def _start_endpoint(clients: Clients, trained: Trained) -> str:
         ModelName=name,
         ExecutionRoleArn=clients.role,
         PrimaryContainer={
-            "Image": algorithm.image_uri(clients.settings.region),
+            "Image": algorithm.image_uri(clients.region),
             "ModelDataUrl": trained.model_uri,
         },
         Tags=tags,
@@ -178,10 +178,16 @@ def describe_endpoint(clients: Clients) -> dict[str, Any] | None:
         raise
 
 
-def _wait_in_service(clients: Clients, config: str, step: Step) -> datetime:
+def wait_in_service(clients: Clients, config: str, step: Step) -> datetime:
+    """Until the endpoint serves by this configuration; answers since when.
+
+    Raises EndpointError if it fails to, and ValueError where there is no endpoint.
+    """
     while True:
         answer = describe_endpoint(clients)
-        assert answer is not None, "the endpoint was created or updated before this wait"
+        if answer is None:
+            name = clients.settings.endpoint
+            raise ValueError(f"there is no endpoint {name!r}; run `scones deploy` first")
         status = answer["EndpointStatus"]
         step.say(f"endpoint {status}")
         if status == "InService" and answer["EndpointConfigName"] == config:
@@ -261,7 +267,7 @@ def _often(clients: Clients) -> dict[str, Any]:
 def machine_arn(clients: Clients) -> str:
     """The machine's ARN, in the partition that the role lies in."""
     partition, settings = clients.role.split(":")[1], clients.settings
-    place = f"{settings.region}:{clients.account}"
+    place = f"{clients.region}:{clients.account}"
     return f"arn:{partition}:states:{place}:stateMachine:{settings.machine}"
 
 

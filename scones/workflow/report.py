@@ -1,6 +1,7 @@
 """Report: fetch what was captured and how executions went, write what the monitor makes of it."""
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -51,6 +52,15 @@ def report(
     return made
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that a report cannot be written to, before the work and not after it."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(
+            f"report_dir is {str(folder)!r}, which cannot be written; give a folder of yours"
+        )
+
+
 def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
     """All files, made beside `folder` and moved in when the last is complete."""
     try:
@@ -63,7 +73,7 @@ def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
     except OSError as error:
         raise ValueError(
             f"report_dir is {str(folder)!r}, which cannot be written ({error.strerror}); "
-            "it should be a folder of yours"
+            "give a folder of yours"
         ) from error
 
 

@@ -58,7 +58,7 @@ def ensure_bucket(clients: Clients) -> None:
     except s3.exceptions.ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
             raise ValueError(f"bucket {bucket!r} is not ours to use: {error}") from error
-    region = clients.settings.region
+    region = clients.region
     # us-east-1 refuses to be named as a location: S3 API reference, CreateBucket
     where = {} if region == "us-east-1" else {"LocationConstraint": region}
     s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))

@@ -72,7 +72,7 @@ def request(clients: Clients, staged: Staged, job: str) -> dict[str, Any]:
     return {
         "TrainingJobName": job,
         "AlgorithmSpecification": {
-            "TrainingImage": algorithm.image_uri(settings.region),
+            "TrainingImage": algorithm.image_uri(clients.region),
             "TrainingInputMode": "File",
         },
         "RoleArn": clients.role,
@@ -90,6 +90,12 @@ def request(clients: Clients, staged: Staged, job: str) -> dict[str, Any]:
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": TIME_LIMIT_S},
         "HyperParameters": {**needed, **settings.hyperparameters},
+        # The built-in algorithm refuses hyperparameters that it does not know, but not variables.
+        "Environment": {
+            "SCONES_CLASS_NAMES": ",".join(facts.classes),
+            "SCONES_DATASET": facts.dataset,
+            "SCONES_SEED": str(settings.seed),
+        },
         "Tags": [{"Key": key, "Value": value} for key, value in clients.tags.items()],
     }
 

@@ -1,0 +1,60 @@
+"""What a run came to, in plain lines of at most 80 columns."""
+
+import textwrap
+from collections.abc import Iterator
+
+from scones.monitor.report import CERTAINTY, Report, Share, verdict
+from scones.settings import Settings
+
+WIDTH, LABEL = 80, 12
+
+
+def summary(report: Report, settings: Settings) -> str:
+    """The report's figures with their intervals, and where everything lies."""
+    lines = [_heading(report), *(_line(label, text) for label, text in _facts(report, settings))]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(report: Report) -> str:
+    material = report.material
+    text = f"{', '.join(material.classes)} (dataset: {material.dataset})"
+    return textwrap.fill(text, WIDTH)
+
+
+def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
+    material = report.material
+    if material.dataset == "sample":
+        yield "NOTE", "dataset: sample. Pictures drawn by code; no figure is about photographs."
+    yield "accuracy", _share(report.accuracy)
+    ended = [f"{report.count('SUCCEEDED')} succeeded"]
+    ended += [f"{count} failed with {name}" for name, count in report.errors.most_common()]
+    yield "executions", f"{len(material.executions)}: {', '.join(ended)}"
+    passed = sum(report.by_decision.passed)
+    yield f"gate {material.threshold:g}", f"{passed} of {len(report.judged)} captured pass"
+    yield "wrong passed", _share(report.accepted_wrong)
+    yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
+    spent = [f"{name} {value:.1f}" for name, value in material.seconds.items() if value is not None]
+    yield "seconds", ", ".join(spent)
+    yield "report", str(settings.report_dir / "report.html")
+    if settings.local:
+        yield "state", f"{settings.home} (`scones up` serves it again, `scones run` adds to it)"
+    else:
+        yield "state", f"bucket {material.names.get('bucket')} (`scones destroy --target aws`)"
+
+
+def _share(share: Share) -> str:
+    if share.value is None:
+        return "unknown: no captured picture is a staged test picture"
+    low, high = share.interval
+    return (
+        f"{100 * share.value:.1f} % ({share.k} of {share.n}; "
+        f"{100 * CERTAINTY:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    )
+
+
+def _line(label: str, text: str) -> str:
+    indent = " " * (LABEL + 2)
+    return textwrap.fill(
+        text, WIDTH, initial_indent=f"{label:<{LABEL}}  ", subsequent_indent=indent,
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip
