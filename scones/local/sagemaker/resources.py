@@ -60,8 +60,8 @@ class Resources:
         plan: Any = None,
         tags: list[dict[str, str]] | None = None,
     ) -> bool:
-        """Keep a new resource; False if there is one of that name."""
-        now = self.now().timestamp()
+        """Keep a new resource, created at its CreationTime; False if there is one of that name."""
+        now = description["CreationTime"].timestamp()
         with self._store.transaction() as connection:
             touched = connection.execute(
                 "insert or ignore into resource values (?, ?, ?, ?, ?, ?, ?, ?)",
