@@ -73,7 +73,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     say_in_sagemakers_format()
     folders = Folders(Path(environment.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
     try:
-        run(folders)
+        run(folders, told(environment))
     except ValueError as error:  # the user's: one sentence
         return _failed(folders, str(error))
     except Exception as error:  # ours: the outermost edge
@@ -98,10 +98,20 @@ def _failed(folders: Folders, reason: str) -> int:
     return 1
 
 
-def run(folders: Folders) -> Card:
-    """Read, fit, calibrate, certify, write. Raises ValueError for what the user can put right."""
+def told(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a job's Environment says that the built-in algorithm would refuse as hyperparameters."""
+    names = ("class_names", "dataset", "seed")
+    found = {name: environment.get(f"SCONES_{name.upper()}") for name in names}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def run(folders: Folders, around: Mapping[str, str] | None = None) -> Card:
+    """Read, fit, calibrate, certify, write. Raises ValueError for what the user can put right.
+
+    `around` are hyperparameters that came by the environment; those of the job go before.
+    """
     log.info("Docker entrypoint called with argument(s): train")
-    texts = folders.hyperparameters()
+    texts = {**(around or {}), **folders.hyperparameters()}
     log.info("Merging with provided configuration from %s: %s", "hyperparameters.json", texts)
     todo = plan(texts)
     log.info("Final configuration: %s", _configuration(todo))

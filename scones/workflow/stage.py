@@ -38,7 +38,8 @@ def stage(clients: Clients, dataset: Dataset, steps: Steps = silent) -> Staged:
         there = _etags(clients)
         items = [item for item, _, _ in pictures if there.get(item.key) != _etag(item)]
         step.total(len(items) + 1)
-        step.say(f"{len(pictures) - len(items)} of {len(pictures)} pictures are there already")
+        if len(items) < len(pictures):
+            step.say(f"{len(pictures) - len(items)} pictures were there already")
         with ThreadPoolExecutor(clients.settings.parallel) as pool:
             for done in as_completed([pool.submit(_put, clients, item) for item in items]):
                 done.result()
