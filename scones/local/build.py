@@ -24,6 +24,7 @@ from scones.local.services.logs import Logs
 from scones.local.services.s3 import S3
 from scones.local.services.sagemaker import SageMaker
 from scones.local.services.sagemaker_runtime import SageMakerRuntime
+from scones.local.services.stepfunctions import StepFunctions
 from scones.local.services.sts import Sts
 
 
@@ -69,6 +70,7 @@ def build(ground: Ground) -> dict[str, Any]:
         logs=services["logs"],
         options=ground.functions,
     )
+    services["stepfunctions"] = StepFunctions(**state, call=ground.call)
     return services
 
 

@@ -65,6 +65,8 @@ def plan(visit: Visit, started: int) -> MapRunPlan:
         cause = "ToleratedFailurePercentage must be between 0 and 100."
         raise StatesError(RUNTIME, cause, in_state=True)
     return MapRunPlan(
+        execution_arn=visit.interpreter.context["Execution"]["Id"],
+        state=visit.state.name,
         label=visit.state.fields.get("Label", ""),
         started=started,
         processor=visit.state.branches[0],
@@ -72,7 +74,6 @@ def plan(visit: Visit, started: int) -> MapRunPlan:
         max_concurrency=fanout.max_concurrency(visit),
         tolerated_count=None if count is None else int(count),
         tolerated_percentage=percentage,
-        variables=visit.scope.variables,
     )
 
 

@@ -204,7 +204,8 @@ async def _cancel(tasks: Iterable["asyncio.Future[Any]"], *message: str) -> None
 
 def _started(visit: Visit, kind: str, details: dict[str, Any] | None = None) -> Event:
     """The event that began this attempt: a recorded one, or a new one."""
-    tail, visit.tail = visit.tail, []
+    tail: list[Event] = visit.tail
+    visit.tail = []
     for event in reversed(tail):
         if event.kind == kind:
             return event

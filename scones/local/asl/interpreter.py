@@ -27,7 +27,7 @@ from scones.local.asl.text import dump, load
 from scones.local.asl.visit import Step, Visit
 
 _STATES_PER_TURN = 64
-"""After so many states others get a turn; a machine without tasks would keep the loop for itself."""
+"""After so many states others get a turn; a machine without tasks would keep it for itself."""
 
 _FAILURES = ("Failed", "TimedOut")
 
@@ -56,6 +56,8 @@ class Interpreter:
         self.context = context
         self.history = history
         self.world = world
+        self.scope: Scope | None = None
+        """The execution's own line of control, while it runs."""
         self._turns = 0
 
     async def run(self, input_text: str, started: Mapping[str, Any]) -> Outcome:
@@ -63,11 +65,11 @@ class Interpreter:
 
         `started` are the details of ExecutionStarted beside the input.
         """
-        scope = Scope(self.history)
+        scope = self.scope = Scope(self.history)
         if not scope.recorded:
             self.history.add("ExecutionStarted", "", 0, {"input": input_text, **started})
         try:
-            output = await self.walk(self.machine, load(input_text), scope)
+            output = await self.walk(self.machine, self.context["Execution"]["Input"], scope)
         except StatesError as failure:
             details = {"error": failure.error, "cause": failure.cause}
             kept = {key: value for key, value in details.items() if value is not None}
@@ -76,6 +78,12 @@ class Interpreter:
         text = self.text(output, self.machine.start_at)
         scope.add("ExecutionSucceeded", {"output": text})
         return Outcome("SUCCEEDED", text)
+
+    def end(self, kind: str, error: str | None = None, cause: str | None = None) -> None:
+        """Record an end from outside: ExecutionAborted or ExecutionTimedOut."""
+        facts = {"error": error, "cause": cause}
+        kept = {key: value for key, value in facts.items() if value is not None}
+        self.history.add(kind, "", self.scope.previous if self.scope else 0, kept)
 
     async def walk(self, machine: Machine, value: Any, scope: Scope) -> Any:
         """Run a machine's states from its first, or from where it stood; its output."""

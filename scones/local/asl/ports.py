@@ -57,6 +57,9 @@ class Tokens(Protocol):
     def expect(self, token: str) -> Awaitable[Any]:
         """The result sent with SendTaskSuccess; raises StatesError for SendTaskFailure."""
 
+    def taken(self, token: str) -> None:
+        """What was sent is recorded now, or the task is over without it."""
+
     def heartbeat(self, token: str) -> float:
         """When the last heartbeat came, seconds since 1970; 0.0 before the first."""
 
@@ -74,6 +77,8 @@ class Outcome:
 class MapRunPlan(NamedTuple):
     """What a Distributed Map is about to do."""
 
+    execution_arn: str
+    state: str
     label: str
     started: int
     """The id of its MapStateStarted event."""
@@ -82,8 +87,6 @@ class MapRunPlan(NamedTuple):
     max_concurrency: int
     tolerated_count: int | None
     tolerated_percentage: float | None
-    variables: Mapping[str, Any]
-    """What the children see."""
 
 
 class MapRun(Protocol):

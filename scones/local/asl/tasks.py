@@ -117,6 +117,9 @@ async def perform(visit: Visit) -> Any:
         if not failure.in_state:
             attempt.failed(failure)
         raise
+    finally:
+        if visit.token is not None:
+            visit.interpreter.world.tokens.taken(visit.token)
     return result
 
 

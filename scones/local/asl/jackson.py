@@ -1,0 +1,55 @@
+"""What is wrong with a JSON text, in the words of the Java library Jackson, which AWS passes on."""
+
+import json
+import re
+from typing import NamedTuple
+
+_EXPECTED = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+
+
+class Complaint(NamedTuple):
+    """What, and where: lines and columns count from 1."""
+
+    message: str
+    line: int
+    column: int
+
+
+def explain(text: str) -> Complaint:
+    """The complaint about a text that is not JSON."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return _complain(text, error.pos)
+    except RecursionError:
+        return Complaint("Document nesting depth exceeds the maximum allowed (1000)", 1, 1)
+    word = re.search(r"NaN|-?Infinity", text)
+    return _complain(text, word.start() if word else 0)
+
+
+def source(text: str) -> str:
+    """The text as Jackson shows it, cut at 500 characters."""
+    shown = text if len(text) <= 500 else f"{text[:500]}[truncated {len(text) - 500} chars]"
+    return f'(String)"{shown}"'
+
+
+def _complain(text: str, position: int) -> Complaint:
+    word = re.compile(r"[A-Za-z_$][\w$]*").match(text, position)
+    if word:
+        line, column = _place(text, word.end())
+        message = f"Unrecognized token '{word.group()}': was expecting {_EXPECTED}"
+        return Complaint(message, line, column)
+    if position >= len(text.rstrip()):
+        line, column = _place(text, len(text))
+        return Complaint("Unexpected end-of-input", line, column)
+    line, column = _place(text, position + 1)
+    character = text[position]
+    message = (
+        f"Unexpected character ('{character}' (code {ord(character)})): was expecting {_EXPECTED}"
+    )
+    return Complaint(message, line, column)
+
+
+def _place(text: str, position: int) -> tuple[int, int]:
+    before = text[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1

@@ -1,0 +1,1 @@
+"""Executions of state machines: running, recorded, taken up again after the process died."""

@@ -1,0 +1,41 @@
+"""Step Functions: state machines, their executions, and what happened in each."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from scones.local.executions.integrations import GatewayCall
+from scones.local.identity import Identity
+from scones.local.services.stepfunctions.executions import ExecutionOperations
+from scones.local.services.stepfunctions.histories import HistoryOperations
+from scones.local.services.stepfunctions.ledger import Ledger
+from scones.local.services.stepfunctions.state_machines import StateMachineOperations
+from scones.local.services.stepfunctions.tags import TagOperations
+
+
+class StepFunctions(
+    StateMachineOperations, ExecutionOperations, HistoryOperations, TagOperations
+):  # fmt: skip
+    """The service; entering it takes up the executions that had not ended."""
+
+    def __init__(
+        self,
+        home: Path,
+        identity: Identity,
+        call: GatewayCall,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(Ledger(home / "stepfunctions.sqlite", identity, call, clock))
+
+    async def __aenter__(self) -> "StepFunctions":
+        self._ledger.take_up()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._ledger.close()
