@@ -22,8 +22,13 @@ def stratified(labels_N: NDArray[np.int64], count: int, seed: int) -> tuple[Rows
 
 def folds(labels_N: NDArray[np.int64], count: int, seed: int) -> Rows:
     """The fold, 0 to count - 1, of each picture; every class is spread evenly over the folds."""
+    rng = np.random.default_rng(seed)
     fold_N = np.empty(len(labels_N), dtype=np.int64)
-    fold_N[np.argsort(_ranks(labels_N, seed), kind="stable")] = np.arange(len(labels_N)) % count
+    dealt = 0
+    for label in np.unique(labels_N):
+        rows = rng.permutation(np.flatnonzero(labels_N == label))
+        fold_N[rows] = (dealt + np.arange(len(rows))) % count
+        dealt += len(rows)
     return fold_N
 
 
