@@ -1,0 +1,219 @@
+"""Is the model biased toward a class, is the stream just unbalanced, or is the sample too small?
+
+With labels, three questions that a bias would answer yes, each exact or with its error, Holm over
+all that are shown: are the classes recognised equally often (recall), are they refused equally
+often (coverage of the gate), and does a shift of all logits make the answers better (intercept)?
+Without labels only one: do the calls of one class pass the gate more often. That can suggest a
+bias, never show one, for the classes may differ in the pictures themselves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from scones.gate.calibration import bias_errors, fit_biased, fit_temperature, logits_of
+from scones.gate.exact import boschloo, fisher, holm, informative, needed
+from scones.gate.intervals import newcombe, wilson
+from scones.monitor.windows import Window
+
+LEVEL = 0.05
+FEWEST = 5
+"""Pictures of each class below which no verdict is given."""
+GAPS = (0.2, 0.1)
+"""Gaps of a share whose needed numbers are told: to see 20 points, and 10."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One question about one class against the others."""
+
+    __test__ = False  # pytest's collector takes the name for its own
+
+    question: str
+    """"recall", "coverage", "intercept" or, without labels, "calls"."""
+    class_name: str
+    """The class that is compared with the others."""
+    gap: float
+    """Its share less that of the others; for the intercept a bias in logits."""
+    low: float
+    high: float
+    """95 % interval of the gap."""
+    p: float
+    """Boschloo's, Fisher's in large tables; of the intercept, the likelihood-ratio test's."""
+    fisher_p: float | None
+    adjusted_p: float
+    """Holm's, over all tests of the balance."""
+    n: tuple[int, int]
+    """Pictures of the class, and of the others."""
+    table: tuple[tuple[int, int], tuple[int, int]] | None
+    """Class and others by yes and no: recognised, or accepted."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a window says of the model's preference for a class."""
+
+    verdict: str
+    """"biased", "no bias found", "suggestive, under-powered", "suggestive, no labels" or
+    "too few to say"."""
+    favoured: str | None
+    """The class that is favoured, if the verdict is biased or suggestive."""
+    tests: tuple[Test, ...]
+    shares: tuple[tuple[float, float, float], ...]
+    """A class: share of the calls, and Wilson's 95 % interval."""
+    n: int
+    num_labels: int
+    needed: tuple[tuple[float, int], ...]
+    """(gap, pictures of each class that find such a gap four times in five)."""
+
+    def sentence(self, class_names: Sequence[str]) -> str:
+        """The verdict in plain words, with n and what would settle it."""
+        if self.n == 0:
+            return "Too few to say: no records."
+        share, low, high = self.shares[0]
+        said = (
+            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n}, "
+            f"{self.num_labels} with labels): {100 * share:.0f} % were called {class_names[0]} "
+            f"(95 %: {100 * low:.0f} to {100 * high:.0f} %)"
+        )
+        if self.tests:
+            first = min(self.tests, key=lambda test: test.adjusted_p)
+            said += f"; {first.question} of {first.class_name} {_signed(first)}"
+        if self.verdict not in ("biased", "no bias found"):
+            settle = " and ".join(f"{n} to see one of {100 * gap:.0f}" for gap, n in self.needed)
+            said += f". A gap of so many points needs pictures of each class: {settle}"
+        return said + "."
+
+
+_VERDICTS = {
+    "biased": "The model favours {favoured}",
+    "no bias found": "No bias found",
+    "suggestive, under-powered": "Suggestive of a bias toward {favoured}, but under-powered",
+    "suggestive, no labels": "Suggestive of a bias toward {favoured}, but no labels have arrived",
+    "too few to say": "Too few to say",
+}
+
+
+def weigh(window: Window, threshold: float) -> Balance:
+    """The balance of a window under a gate; every size of window has an answer, also 0."""
+    known = window.labelled
+    judged = _with_labels(known, threshold) if len(known) else _without_labels(window, threshold)
+    adjusted = holm([test.p for test in judged])
+    tests = tuple(
+        Test(**{**test.__dict__, "adjusted_p": p}) for test, p in zip(judged, adjusted, strict=True)
+    )
+    base = float((window.confidence >= threshold).mean()) if len(window) else 0.9
+    base = min(0.95, max(0.6, base))
+    wanted = tuple((gap, needed(base, base - gap) or 0) for gap in GAPS)
+    verdict, favoured = _verdict(tests, len(known), wanted[0][1], window.class_names)
+    calls = np.bincount(window.called, minlength=len(window.class_names)).tolist()
+    shares = tuple(
+        (k / len(window) if len(window) else float("nan"), *wilson(k, len(window))) for k in calls
+    )
+    return Balance(verdict, favoured, tests, shares, len(window), len(known), wanted)
+
+
+def _verdict(
+    tests: tuple[Test, ...], num_labels: int, wanted: int, class_names: Sequence[str]
+) -> tuple[str, str | None]:
+    found = [test for test in tests if test.adjusted_p <= LEVEL]
+    smallest = min((min(test.n) for test in tests), default=0)
+    if not found:
+        return ("no bias found" if num_labels and smallest >= wanted else "too few to say"), None
+    favoured = _favoured(min(found, key=lambda test: test.adjusted_p), class_names)
+    if num_labels and smallest >= FEWEST:
+        return "biased", favoured
+    if smallest < wanted:
+        return "suggestive, under-powered", favoured
+    return "suggestive, no labels", favoured
+
+
+def _favoured(test: Test, class_names: Sequence[str]) -> str:
+    if test.gap >= 0:
+        return test.class_name
+    others = [name for name in class_names if name != test.class_name]
+    return others[0] if len(others) == 1 else f"others over {test.class_name}"
+
+
+def _with_labels(known: Window, threshold: float) -> list[Test]:
+    right, accepted = known.called == known.truth_N, known.confidence >= threshold
+    tests = []
+    for k in _compared(known):
+        of_class = known.truth_N == k
+        name = known.class_names[k]
+        tests += _by_table("recall", name, of_class, right)
+        tests += _by_table("coverage", name, of_class, accepted)
+    return tests + _intercepts(known)
+
+
+def _without_labels(window: Window, threshold: float) -> list[Test]:
+    accepted = window.confidence >= threshold
+    return [
+        test
+        for k in _compared(window)
+        for test in _by_table("calls", window.class_names[k], window.called == k, accepted)
+    ]
+
+
+def _compared(window: Window) -> range:
+    """Each class against the others; of two, one comparison says it all."""
+    return range(1 if len(window.class_names) == 2 else len(window.class_names))
+
+
+def _by_table(
+    question: str, name: str, of_class: NDArray[np.bool_], yes: NDArray[np.bool_]
+) -> list[Test]:
+    """The test of one 2x2 table; none where a margin of it is empty: it is not testable."""
+    rows = [
+        (int((group & yes).sum()), int((group & ~yes).sum())) for group in (of_class, ~of_class)
+    ]
+    if not informative(rows):
+        return []
+    (k1, no1), (k2, no2) = rows
+    n1, n2 = k1 + no1, k2 + no2
+    low, high = newcombe(k1, n1, k2, n2)
+    p = boschloo(rows)
+    return [
+        Test(
+            question, name, k1 / n1 - k2 / n2, low, high, p, fisher(rows), p, (n1, n2),
+            (rows[0], rows[1]),
+        )
+    ]  # fmt: skip
+
+
+def _intercepts(known: Window) -> list[Test]:
+    """Bias a class in logits, after the best temperature; positive: the model favours it."""
+    logits_NK = logits_of(known.probabilities_NK)
+    plain = fit_temperature(logits_NK, known.truth_N)
+    biased = fit_biased(logits_NK, known.truth_N)
+    if biased.n == 0 or biased.warning is not None or plain.warning is not None:
+        return []
+    # What repairs a preference is opposite to it; two centred biases are halves of one intercept.
+    scale = 2 if len(known.class_names) == 2 else 1
+    preference_K = -scale * np.array(biased.biases_K)
+    errors_K = scale * bias_errors(biased, logits_NK)
+    half_K = stats.norm.ppf(1 - LEVEL / 2) * errors_K
+    tests = []
+    for k in _compared(known):
+        count = int((known.truth_N == k).sum())
+        z = preference_K[k] / errors_K[k] if errors_K[k] > 0 else 0.0
+        p = float(2 * stats.norm.sf(abs(z)))
+        tests.append(
+            Test(
+                "intercept", known.class_names[k], float(preference_K[k]),
+                float(preference_K[k] - half_K[k]), float(preference_K[k] + half_K[k]),
+                p, None, p, (count, len(known) - count), None,
+            )
+        )  # fmt: skip
+    return tests
+
+
+def _signed(test: Test) -> str:
+    unit, scale = ("", 1) if test.question == "intercept" else (" points", 100)
+    return (
+        f"{scale * test.gap:+.3g}{unit} against the others "
+        f"(95 %: {scale * test.low:+.3g} to {scale * test.high:+.3g}; p = {test.adjusted_p:.2g})"
+    )

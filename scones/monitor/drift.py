@@ -1,0 +1,148 @@
+"""Has it changed? Martingales that tell at any time, with a bounded chance of ever crying wolf.
+
+Two of them, both of the betting kind: capital starts at 1 and cannot be expected to grow while
+nothing changes, so that by Ville's inequality it ever reaches 1/p with a chance of at most p.
+
+- On a stream of scores (a confidence, a brightness): conformal p-values, "how many before it were
+  lower", bet on by the simple jumper (Vovk, Gammerman & Shafer 2022, §8.2). The reference is the
+  frozen baseline *and* the records so far: against a frozen baseline alone the p-values share its
+  accidents, and of 200 reference pictures every long life would end in a false alarm.
+- On labels that arrive for accepted pictures: is the gate's risk still kept? (Waudby-Smith &
+  Ramdas 2024; Podkopaev & Ramdas 2022.)
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+JUMP = 0.01
+"""Share of the capital that changes sides at each record; the simple jumper's usual value."""
+FALSE_ALARMS = 0.01
+"""Chance of a false alarm in a whole life, however long, for drift of scores."""
+AUDIT_FALSE_ALARMS = 0.05
+"""The same for the audit of the gate's risk by labels."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A martingale's life."""
+
+    log10_capital_N: Floats
+    """After each record."""
+    false_alarms: float
+    """Chance that it ever alarms while nothing changes."""
+    alarm: int | None
+    """Index of the first record at which the capital reached 1 / false_alarms; None: no alarm."""
+
+    @property
+    def drifted(self) -> bool:
+        return self.alarm is not None
+
+    @property
+    def peak(self) -> float:
+        """The largest log10 of the capital; 0 of no records."""
+        return float(max(0.0, self.log10_capital_N.max(initial=0.0)))
+
+
+def watch(
+    reference_M: ArrayLike,
+    scores_N: ArrayLike,
+    *,
+    false_alarms: float = FALSE_ALARMS,
+    seed: int = 0,
+) -> Drift:
+    """Does the stream, in its order, go on as the reference did? Its order of arrival matters.
+
+    `seed` breaks ties between equal scores at random. An empty reference is allowed: the stream is
+    then its own. NaN is refused.
+    """
+    return _life(simple_jumper(conformal_p(reference_M, scores_N, seed)), false_alarms)
+
+
+def conformal_p(reference_M: ArrayLike, scores_N: ArrayLike, seed: int = 0) -> Floats:
+    """For each score its rank among the reference and all scores up to it, in 0..1.
+
+    Low: lower than what came before. Independent and uniform while nothing changes.
+    """
+    reference, scores = np.asarray(reference_M, np.float64), np.asarray(scores_N, np.float64)
+    if np.isnan(reference).any() or np.isnan(scores).any():
+        raise ValueError("a score must be a number, got NaN")
+    both = np.concatenate([reference, scores])
+    lower, equal = _before(both)
+    start = len(reference)
+    chance = np.random.default_rng(seed).random(len(scores))
+    below = lower[start:] + chance * (equal[start:] + 1)
+    ranks: Floats = below / (np.arange(start, len(both)) + 1)
+    return ranks
+
+
+def simple_jumper(p_N: ArrayLike) -> Floats:
+    """Natural logarithm of the capital after betting on each p-value."""
+    low = flat = high = (
+        1 / 3
+    )  # capital on bets that p is small, that it is anything, that it is large
+    scale, log_capital_N = 0.0, []
+    for p in np.asarray(p_N, np.float64).tolist():
+        bet = p - 0.5
+        share = (low + flat + high) * (JUMP / 3)
+        low = ((1 - JUMP) * low + share) * (1 - bet)
+        flat = (1 - JUMP) * flat + share
+        high = ((1 - JUMP) * high + share) * (1 + bet)
+        capital = low + flat + high
+        if not 1e-100 < capital < 1e100:
+            scale += math.log(capital)
+            low, flat, high, capital = low / capital, flat / capital, high / capital, 1.0
+        log_capital_N.append(scale + math.log(capital))
+    return np.array(log_capital_N, np.float64)
+
+
+def audit(wrong_N: ArrayLike, risk: float, *, false_alarms: float = AUDIT_FALSE_ALARMS) -> Drift:
+    """Are more than `risk` of the accepted pictures wrong? One 0 or 1 a label, as they arrive.
+
+    Bets at ten sizes, from cautious to nearly everything, share the capital.
+    """
+    if not 0 < risk < 1:
+        raise ValueError(f"risk must lie between 0 and 1, got {risk}")
+    wrong = np.asarray(wrong_N, np.float64)
+    sizes = np.arange(1, 11)[:, None] / (11 * risk)
+    capital = np.cumsum(np.log1p(sizes * (wrong - risk)), axis=1)
+    return _life(np.logaddexp.reduce(capital, axis=0) - math.log(len(sizes)), false_alarms)
+
+
+def _life(log_capital_N: Floats, false_alarms: float) -> Drift:
+    reached = np.flatnonzero(log_capital_N >= -math.log(false_alarms))
+    alarm = int(reached[0]) if len(reached) else None
+    return Drift(log_capital_N / math.log(10), false_alarms, alarm)
+
+
+def _before(values_N: Floats) -> tuple[Counts, Counts]:
+    """For each value, how many before it are lower, and how many are equal."""
+    ranks = np.unique(values_N, return_inverse=True)[1].astype(np.int64)
+    lower = _lower_before(ranks)
+    # Equal values in the order they came: the k-th of a kind has k equal ones before it.
+    order = np.argsort(ranks, kind="stable")
+    positions = np.arange(len(ranks))
+    firsts = np.searchsorted(ranks[order], ranks[order], side="left")
+    equal = np.empty(len(ranks), np.int64)
+    equal[order] = positions - firsts
+    return lower, equal
+
+
+def _lower_before(ranks_N: Counts) -> Counts:
+    """For each rank, how many before it are lower: a merge sort's count, level by level."""
+    n = len(ranks_N)
+    lower, positions, size = np.zeros(n, np.int64), np.arange(n), 1
+    while size < n:
+        pair, right = positions // (2 * size), (positions // size) % 2 == 1
+        # One sorted array for all left halves: within a pair by rank, pairs one after another.
+        keys = pair * (n + 1) + ranks_N
+        left = np.sort(keys[~right])
+        counts = np.searchsorted(left, keys[right]) - pair[right] * size
+        lower[right] += counts
+        size *= 2
+    return lower

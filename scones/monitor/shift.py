@@ -1,0 +1,110 @@
+"""Is the model's preference for a class the model's, or the stream's? Label shift, without labels.
+
+Two estimates of how many pictures of each class the stream really holds, both assuming that
+pictures *of one class* look as they did in the baseline: BBSE from the calls alone (Lipton et al.
+2018), MLLS from calibrated probabilities (Saerens et al. 2002; Alexandari et al. 2020).
+
+_K classes, _KK called by true class, _NK records by classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from scones.gate.heldout import Baseline
+
+Floats = NDArray[np.float64]
+
+WEAKEST = 0.2
+"""Least difference between the classes' calls (with two, TPR - FPR) that BBSE can build on."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Estimated share of each class in a stream."""
+
+    method: str
+    """"BBSE" or "MLLS"."""
+    share_K: Floats
+    """Sums to 1; NaN where the estimate is refused."""
+    low_K: Floats
+    high_K: Floats
+    """95 % interval, within 0..1; all of it where the estimate is refused."""
+    n: int
+    refused: str | None = None
+    """Why there is no estimate."""
+
+
+def bbse(baseline: Baseline, probabilities_NK: Floats) -> Mix:
+    """Black-box shift estimation: which mix would be called as this stream is called."""
+    num_classes, n = len(baseline.class_names), len(probabilities_NK)
+    counts_K = np.bincount(baseline.labels_N, minlength=num_classes)
+    if n == 0 or counts_K.min() == 0:
+        return _refused("BBSE", num_classes, n, "a class, or the stream, has no pictures")
+    called_KK = np.zeros((num_classes, num_classes))
+    np.add.at(called_KK, (baseline.probabilities_NK.argmax(axis=1), baseline.labels_N), 1)
+    called_KK /= counts_K
+    if np.abs(np.linalg.eigvals(called_KK)).min() < WEAKEST:
+        return _refused(
+            "BBSE", num_classes, n, "the model's calls tell the classes apart too little"
+        )
+    seen_K = np.bincount(probabilities_NK.argmax(axis=1), minlength=num_classes) / n
+    inverse = np.linalg.inv(called_KK)
+    share_K = inverse @ seen_K
+    # The delta method: of the calls seen, and of each class's calls in the baseline.
+    spread = _multinomial(seen_K) / n
+    for k in range(num_classes):
+        spread = spread + share_K[k] ** 2 * _multinomial(called_KK[:, k]) / counts_K[k]
+    return _mix("BBSE", share_K, inverse @ spread @ inverse.T, n)
+
+
+def mlls(baseline: Baseline, probabilities_NK: Floats) -> Mix:
+    """Maximum likelihood: which mix makes these calibrated probabilities most likely (by EM).
+
+    Its interval is of the stream's draw alone, not of the calibration.
+    """
+    num_classes, n = len(baseline.class_names), len(probabilities_NK)
+    counts_K = np.bincount(baseline.labels_N, minlength=num_classes)
+    if n == 0 or counts_K.min() == 0:
+        return _refused("MLLS", num_classes, n, "a class, or the stream, has no pictures")
+    likelihood_NK = probabilities_NK / (counts_K / counts_K.sum())
+    share_K = np.full(num_classes, 1 / num_classes)
+    for _ in range(1000):
+        joint_NK = share_K * likelihood_NK
+        moved_K = (joint_NK / joint_NK.sum(axis=1, keepdims=True)).mean(axis=0)
+        done = np.abs(moved_K - share_K).max() < 1e-10
+        share_K = moved_K
+        if done:
+            break
+    # Observed information of the K - 1 free shares; the last is 1 less their sum.
+    score_NK = likelihood_NK / (likelihood_NK @ share_K)[:, None]
+    free = score_NK[:, :-1] - score_NK[:, -1:]
+    covariance = np.linalg.pinv(free.T @ free)
+    spread_out = np.vstack([np.eye(num_classes - 1), -np.ones(num_classes - 1)])
+    return _mix("MLLS", share_K, spread_out @ covariance @ spread_out.T, n)
+
+
+def reweighted(baseline: Baseline, probabilities_NK: Floats, share_K: Floats) -> Floats:
+    """Probabilities as they would be, were the classes mixed in these shares."""
+    before_K = np.bincount(baseline.labels_N, minlength=len(share_K)) / len(baseline.labels_N)
+    joint_NK = probabilities_NK * (share_K / before_K)
+    corrected: Floats = joint_NK / joint_NK.sum(axis=1, keepdims=True)
+    return corrected
+
+
+def _multinomial(share_K: Floats) -> Floats:
+    return np.diag(share_K) - np.outer(share_K, share_K)
+
+
+def _mix(method: str, share_K: Floats, covariance: Floats, n: int) -> Mix:
+    half = stats.norm.ppf(0.975) * np.sqrt(np.maximum(np.diag(covariance), 0))
+    low, high = np.clip(share_K - half, 0, 1), np.clip(share_K + half, 0, 1)
+    clipped = np.clip(share_K, 0, 1)
+    return Mix(method, clipped / clipped.sum(), low, high, n)
+
+
+def _refused(method: str, num_classes: int, n: int, reason: str) -> Mix:
+    nothing = np.full(num_classes, np.nan)
+    return Mix(method, nothing, np.zeros(num_classes), np.ones(num_classes), n, reason)

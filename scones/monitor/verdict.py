@@ -1,0 +1,258 @@
+"""Can the decisions still be trusted? What a window says, in sentences, beside what it promised.
+
+The gate's certificate is ACTIVE until something shows that its ground has moved: drift of the
+confidences, or labels by which too many accepted pictures are wrong. Then it is SUSPENDED. An
+accuracy estimated from confidences alone suspends nothing: it trusts what it should test.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from scones.gate.heldout import Baseline, Gate
+from scones.monitor import balance as balances
+from scones.monitor.accuracy import Share, counted, estimated
+from scones.monitor.balance import Balance
+from scones.monitor.drift import Drift, audit, watch
+from scones.monitor.shift import Mix, bbse, mlls
+from scones.monitor.windows import Window
+
+ALARMS = ("suspended", "biased", "drift")
+"""What `--fail-on` can name."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One answer to one question."""
+
+    about: str
+    """"gate", "bias", "mix", "confidence", "pictures" or "accuracy"."""
+    state: str
+    """In a word or two, "active" or "no bias found"; a message goes out when it changes."""
+    sentence: str
+    """With n, and the interval where there is one."""
+    alarm: str | None = None
+    """Which of ALARMS it is, if it is one."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that a window says, verdicts first."""
+
+    verdicts: tuple[Verdict, ...]
+    threshold: float
+    balance: Balance
+    confidence: Drift
+    audit: Drift | None
+    """The gate's risk by labels; None without a certificate."""
+    pictures: Mapping[str, Drift]
+    """By what was measured: brightness, contrast, ..."""
+    counted: Share
+    """Accuracy of accepted calls, by the labels that arrived."""
+    estimated: Share
+    """The same by confidences alone."""
+    mixes: tuple[Mix, ...]
+    """The stream's classes, by BBSE and by MLLS; empty without a baseline."""
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """The alarms that are raised, in the order of ALARMS."""
+        raised = {verdict.alarm for verdict in self.verdicts}
+        return tuple(alarm for alarm in ALARMS if alarm in raised)
+
+    def to_json(self) -> dict[str, Any]:
+        """For report.json: verdicts and figures, without the long series."""
+        return {
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "threshold": self.threshold,
+            "alarms": list(self.alarms),
+            "balance": asdict(self.balance),
+            "accuracy": {
+                "counted": _share_json(self.counted),
+                "estimated": _share_json(self.estimated),
+            },
+            "mix": [_mix_json(mix) for mix in self.mixes],
+            "drift": {"confidence": _drift_json(self.confidence)}
+            | {name: _drift_json(drift) for name, drift in self.pictures.items()},
+            "audit": _drift_json(self.audit) if self.audit else None,
+        }
+
+
+def judge(
+    window: Window,
+    threshold: float,
+    *,
+    gate: Gate | None = None,
+    pictures: Mapping[str, Drift] | None = None,
+) -> Findings:
+    """All verdicts on a window, under the gate at `threshold`; also of no records."""
+    baseline = gate.baseline if gate and len(gate.baseline.labels_N) else None
+    balance = balances.weigh(window, threshold)
+    reference = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
+    confidence = watch(reference, window.confidence)
+    audited = _audit(window, threshold, gate)
+    pictures = pictures or {}
+    mixes = (
+        (bbse(baseline, window.probabilities_NK), mlls(baseline, window.probabilities_NK))
+        if baseline
+        else ()
+    )
+    by_labels = counted(window, threshold)
+    by_confidence = estimated(window.probabilities_NK, threshold, baseline)
+    verdicts = (
+        _of_gate(threshold, gate, confidence, audited),
+        _of_balance(balance, window.class_names),
+        *(_of_mix(mix, window.class_names, baseline) for mix in mixes if baseline),
+        _of_confidence(confidence, len(window)),
+        *([_of_pictures(pictures)] if pictures else []),
+        _of_accuracy(by_labels, by_confidence),
+    )
+    return Findings(
+        verdicts, threshold, balance, confidence, audited, pictures, by_labels, by_confidence, mixes
+    )
+
+
+def changes(before: Mapping[str, str], findings: Findings) -> list[Verdict]:
+    """Verdicts whose state is another than before, by what they are about; new ones count."""
+    return [each for each in findings.verdicts if before.get(each.about) != each.state]
+
+
+def states(findings: Findings) -> dict[str, str]:
+    """What `changes` wants as `before` the next time."""
+    return {verdict.about: verdict.state for verdict in findings.verdicts}
+
+
+def _audit(window: Window, threshold: float, gate: Gate | None) -> Drift | None:
+    if gate is None or gate.overall.threshold is None:
+        return None
+    accepted = window.labelled
+    accepted = accepted.take(accepted.confidence >= threshold)
+    return audit(accepted.called != accepted.truth_N, gate.overall.risk)
+
+
+def _of_gate(
+    threshold: float, gate: Gate | None, confidence: Drift, audited: Drift | None
+) -> Verdict:
+    if gate is None:
+        said = f"The gate stands at {threshold:.4g} by hand: it promises nothing."
+        return Verdict("gate", "by hand", said)
+    if gate.overall.threshold is None or audited is None:
+        return Verdict("gate", "not certifiable", gate.overall.sentence())
+    if threshold < gate.overall.threshold:
+        said = (
+            f"The gate stands at {threshold:.4g} by hand, below the certified "
+            f"{gate.overall.threshold:.4f}: it promises nothing."
+        )
+        return Verdict("gate", "by hand", said)
+    reasons = []
+    if confidence.drifted:
+        reasons.append("the confidences have drifted")
+    if audited.drifted:
+        reasons.append(
+            f"labels show that more than {100 * gate.overall.risk:.3g} % of accepted are wrong"
+        )
+    if reasons:
+        said = f"The certificate is SUSPENDED: {' and '.join(reasons)}."
+        return Verdict("gate", "suspended", said, "suspended")
+    labels = len(audited.log10_capital_N)
+    said = (
+        f"The certificate is ACTIVE: no drift, and {labels} labels of accepted pictures do not "
+        f"speak against it. {gate.overall.sentence()}"
+    )
+    return Verdict("gate", "active", said)
+
+
+def _of_balance(balance: Balance, class_names: Sequence[str]) -> Verdict:
+    alarm = "biased" if balance.verdict == "biased" else None
+    return Verdict("bias", balance.verdict, balance.sentence(class_names), alarm)
+
+
+def _of_mix(mix: Mix, class_names: Sequence[str], baseline: Baseline) -> Verdict:
+    """Whether the stream holds the classes as the baseline does."""
+    about = f"mix by {mix.method}"
+    if mix.refused:
+        return Verdict(about, "no estimate", f"No estimate of the stream's mix: {mix.refused}.")
+    before_K = np.bincount(baseline.labels_N, minlength=len(class_names)) / len(baseline.labels_N)
+    outside = (before_K < mix.low_K) | (before_K > mix.high_K)
+    told = ", ".join(
+        f"{100 * share:.0f} % {name} (95 %: {100 * low:.0f} to {100 * high:.0f})"
+        for name, share, low, high in zip(
+            class_names, mix.share_K, mix.low_K, mix.high_K, strict=True
+        )
+    )
+    state = "unbalanced stream" if outside.any() else "as the baseline"
+    said = f"By {mix.method} the stream of {mix.n} holds {told}: {state}."
+    return Verdict(about, state, said)
+
+
+def _of_confidence(drift: Drift, n: int) -> Verdict:
+    if drift.alarm is None:
+        said = (
+            f"No drift of the confidences in {n} records: the martingale peaked at "
+            f"{10**drift.peak:.3g}, it alarms at {1 / drift.false_alarms:.0f}."
+        )
+        return Verdict("confidence", "no drift", said)
+    said = (
+        f"The confidences have drifted, shown at record {drift.alarm + 1} of {n} (a false alarm "
+        f"comes in at most {100 * drift.false_alarms:.2g} % of lives)."
+    )
+    return Verdict("confidence", "drift", said, "drift")
+
+
+def _of_pictures(pictures: Mapping[str, Drift]) -> Verdict:
+    moved = [
+        f"{name} (record {d.alarm + 1})" for name, d in pictures.items() if d.alarm is not None
+    ]
+    n = max((len(drift.log10_capital_N) for drift in pictures.values()), default=0)
+    if not moved:
+        watched = ", ".join(pictures)
+        return Verdict("pictures", "no drift", f"No drift of {watched} in {n} pictures.")
+    said = f"The pictures have drifted in {', '.join(moved)} of {n}."
+    return Verdict("pictures", "drift", said, "drift")
+
+
+def _of_accuracy(by_labels: Share, by_confidence: Share) -> Verdict:
+    if by_confidence.n == 0:
+        return Verdict("accuracy", "unknown", "No accepted pictures: accuracy is unknown.")
+    said = (
+        f"Accepted calls are right {_told(by_confidence)} by their own confidences, an estimate "
+        "that assumes calibration carries over"
+    )
+    if by_labels.n == 0:
+        return Verdict("accuracy", "estimated", f"{said}; no labels have arrived.")
+    said = f"{said}; {_told(by_labels)} by the labels that arrived."
+    apart = by_confidence.value < by_labels.low or by_confidence.value > by_labels.high
+    return Verdict("accuracy", "estimate and labels differ" if apart else "as estimated", said)
+
+
+def _told(share: Share) -> str:
+    low, high = 100 * share.low, 100 * share.high
+    return f"{100 * share.value:.1f} % (95 %: {low:.1f} to {high:.1f}; n = {share.n})"
+
+
+def _share_json(share: Share) -> dict[str, float | int | None]:
+    value = None if np.isnan(share.value) else share.value
+    return {"value": value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _mix_json(mix: Mix) -> dict[str, Any]:
+    share = None if mix.refused else mix.share_K.tolist()
+    return {
+        "method": mix.method,
+        "share": share,
+        "low": mix.low_K.tolist(),
+        "high": mix.high_K.tolist(),
+        "n": mix.n,
+        "refused": mix.refused,
+    }
+
+
+def _drift_json(drift: Drift) -> dict[str, Any]:
+    return {
+        "alarm": drift.alarm,
+        "peak_log10": drift.peak,
+        "false_alarms": drift.false_alarms,
+        "n": len(drift.log10_capital_N),
+    }

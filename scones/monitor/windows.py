@@ -1,0 +1,108 @@
+"""Records over a time, as columns: counted once, in the order of time, cut by time or by count.
+
+_N records, _NK records by classes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones.monitor.capture import Fault, Record
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+UNKNOWN = -1
+"""The label of a record whose truth has not arrived."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Records of one endpoint in the order of time."""
+
+    class_names: tuple[str, ...]
+    at_N: Floats
+    """Seconds since 1970, UTC, never falling."""
+    probabilities_NK: Floats
+    truth_N: Labels
+    """Index of the true class; UNKNOWN (-1) where no label has arrived."""
+
+    def __len__(self) -> int:
+        return len(self.at_N)
+
+    @property
+    def called(self) -> Labels:
+        """_N: index of the class called; of equals, the first."""
+        called: Labels = self.probabilities_NK.argmax(axis=1)
+        return called
+
+    @property
+    def confidence(self) -> Floats:
+        """_N: the largest probability."""
+        largest: Floats = self.probabilities_NK.max(axis=1, initial=0.0)
+        return largest
+
+    @property
+    def labelled(self) -> Self:
+        """Only the records whose truth is known."""
+        return self.take(self.truth_N != UNKNOWN)
+
+    def take(self, chosen: NDArray[np.bool_] | slice) -> Self:
+        """The chosen records."""
+        return replace(
+            self,
+            at_N=self.at_N[chosen],
+            probabilities_NK=self.probabilities_NK[chosen],
+            truth_N=self.truth_N[chosen],
+        )
+
+    def by_time(self, seconds: float) -> Iterator[tuple[float, Self]]:
+        """(start, window) for each span that holds records; spans begin at multiples from 1970."""
+        if seconds <= 0:
+            raise ValueError(f"a window's length in seconds must be above 0, got {seconds}")
+        spans, starts = np.unique(np.floor(self.at_N / seconds), return_index=True)
+        ends = np.append(starts[1:], len(self))
+        for span, start, end in zip(spans, starts, ends, strict=True):
+            yield float(span * seconds), self.take(slice(int(start), int(end)))
+
+    def by_count(self, count: int) -> Iterator[Self]:
+        """Windows of `count` records each; the last may hold fewer."""
+        if count < 1:
+            raise ValueError(f"a window's count must be at least 1, got {count}")
+        for start in range(0, len(self), count):
+            yield self.take(slice(start, start + count))
+
+
+def window(
+    records: Sequence[Record],
+    class_names: Sequence[str],
+    truth: Mapping[tuple[str, int], int] | None = None,
+) -> tuple[Window, list[Fault]]:
+    """The window of these records, and as faults those that have another number of classes.
+
+    A record that was delivered twice counts once. Times may come unsorted or go back: records are
+    put in the order of time, and stay as they came where times are equal. `truth` gives labels by
+    (event id, item), as `labels.join` does.
+    """
+    once: dict[tuple[str, int], Record] = {}
+    faults = []
+    for record in records:
+        if len(record.probabilities) == len(class_names):
+            once.setdefault((record.event_id, record.item), record)
+        else:
+            reason = f"{len(record.probabilities)} probabilities for {len(class_names)} classes"
+            faults.append(Fault(record.source, 0, f"{reason} (event {record.event_id})"))
+    ordered = sorted(once.items(), key=lambda pair: pair[1].inferred_at)
+    labels = [(truth or {}).get(key, UNKNOWN) for key, _ in ordered]
+    found = Window(
+        tuple(class_names),
+        np.array([record.inferred_at.timestamp() for _, record in ordered], np.float64),
+        np.array([record.probabilities for _, record in ordered], np.float64).reshape(
+            -1, len(class_names)
+        ),
+        np.array(labels, np.int64),
+    )
+    return found, faults
