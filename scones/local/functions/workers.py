@@ -101,6 +101,11 @@ class Workers:
         self._busy += 1
         return await asyncio.shield(self._task(self._invoke(function, request)))
 
+    async def private(self) -> bool:
+        """Whether each worker has its own /tmp, /var/task and /opt."""
+        assert self._private is not None, "open() comes first"
+        return await asyncio.shield(self._private)
+
     def retire(self, name: str) -> None:
         """A function changed or is gone: end its idle workers; busy ones grow idle and old."""
         for key in [each for each in self._idle if each[0] == name]:
@@ -109,8 +114,7 @@ class Workers:
 
     async def _invoke(self, function: Function, request: Request) -> Outcome:
         try:
-            assert self._private is not None, "open() comes first"
-            if await asyncio.shield(self._private):
+            if await self.private():
                 return await self._serve(function, request)
             async with self._turns.setdefault(function.name, asyncio.Lock()):
                 return await self._serve(function, request)
@@ -144,8 +148,7 @@ class Workers:
         stream = self._journal.stream(function.log_group, function.version)
         worker = Worker(function, api, stream, self._clock)
         self._all.add(worker)
-        assert self._private is not None, "open() comes first"
-        private = self._private.result()
+        private = await self.private()
         task = "/var/task" if private else str(function.task)
         output, into = os.pipe()
         try:
