@@ -105,6 +105,17 @@ class Checks:
                 )
 
 
+def check_document(headers: Mapping[str, str], body: bytes) -> None:
+    """ServiceError BadDigest unless a request's body is what its headers say of it.
+
+    `headers` are by name in lower case.
+    """
+    expected = {name: headers.get(f"x-amz-checksum-{name.lower()}") for name in ALGORITHMS}
+    checks = Checks(expected, headers.get("content-md5"))
+    checks.update(body)
+    checks.finish()
+
+
 def check_equal(name: str, expected: str, computed: str) -> None:
     """ServiceError BadDigest unless a client's checksum is the one computed."""
     if expected != computed:

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 
 from scones.local.callers import Admission
 from scones.local.carried import Carried, Operation
+from scones.local.checksums import check_document
 from scones.local.errors import ServiceError
 from scones.local.protocol.faults import fault
 from scones.local.protocol.messages import MalformedError, Request, Response, Value
@@ -162,6 +163,8 @@ class Gateway:
                 _to_path_style(request)
             operation = carried.operation(_routed(carried, request))
             await read_body(request, receive, self._folder, streams=operation.wire.streams)
+            if carried.name == "s3" and request.body and _is_document(operation):
+                check_document(request.headers, request.content())
         return operation
 
     async def _perform(self, operation: Operation, arguments: dict[str, Value]) -> dict[str, Value]:
@@ -228,6 +231,16 @@ def _routed(carried: Carried, request: Request) -> str:
         message = f"The local cloud does not carry {request.method} {request.path}."
         raise ServiceError("NotImplemented", message, 501)
     return name
+
+
+def _is_document(operation: Operation) -> bool:
+    """Whether a checksum in the headers is of the body as it was sent.
+
+    A file's is its service's to check, and CompleteMultipartUpload's is the object's.
+    """
+    shape = operation.model.input_shape
+    own = shape is not None and "ChecksumCRC32" in shape.members
+    return not operation.wire.streams and not own
 
 
 def _to_path_style(request: Request) -> None:

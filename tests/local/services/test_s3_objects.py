@@ -219,6 +219,21 @@ def test_a_right_checksum_is_kept_and_told(s3: Any, name: str, checksum: str) ->
     assert listed["ChecksumAlgorithm"] == [name]
 
 
+def test_a_document_that_is_not_what_its_checksum_says_is_refused(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="kept", Body=b"x")
+
+    def spoil(request: Any, **_: Any) -> None:
+        request.headers["x-amz-checksum-crc32"] = "AAAAAA=="
+
+    s3.meta.events.register("before-sign.s3.DeleteObjects", spoil)
+    delete = {"Objects": [{"Key": "kept"}]}
+    try:
+        assert _refusal(s3.delete_objects, Bucket=BUCKET, Delete=delete) == ("BadDigest", 400)
+    finally:
+        s3.meta.events.unregister("before-sign.s3.DeleteObjects", spoil)
+    assert _get(s3, "kept") == b"x"
+
+
 def test_deleting_one_or_many_is_silent_about_what_is_not_there(s3: Any) -> None:
     for key in ("gone/a", "gone/b", "gone/c"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"x" * 40_000)
