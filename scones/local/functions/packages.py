@@ -34,7 +34,8 @@ class Packages:
     Whatever stands under its final name is complete: it was written beside it and then renamed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_unzipped_bytes: int = MAX_UNZIPPED_BYTES) -> None:
+        self._max_unzipped_bytes = max_unzipped_bytes
         self._zips, self._tasks, self._merged = (folder / name for name in ("zip", "task", "opt"))
         for each in (self._zips, self._tasks, self._merged):
             each.mkdir(parents=True, exist_ok=True)
@@ -91,7 +92,7 @@ class Packages:
         partial.mkdir()
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                _extract(archive, partial)
+                _extract(archive, partial, self._max_unzipped_bytes)
         # The last three: encrypted, or compressed in a way that zipfile cannot undo; a file where
         # another member needs a folder; a header that says one name and a directory another.
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, ValueError) as why:
@@ -103,12 +104,12 @@ class Packages:
         _settle(partial, folder)
 
 
-def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
+def _extract(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> None:
     """Files first, links last, so that nothing is ever written through a link."""
     members = [each for each in archive.infolist() if each.filename]
     if not members:
         raise _refused("Uploaded file must be a non-empty zip")
-    left = MAX_UNZIPPED_BYTES
+    left = max_bytes
     links: list[tuple[Path, str]] = []
     for member in members:
         target = folder / _inside(member.filename)
@@ -118,6 +119,8 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
             links.append((target, archive.read(member).decode()))
         else:
             left -= _extract_file(archive, member, target, left)
+            if left < 0:
+                raise _refused(f"Unzipped size must be smaller than {max_bytes} bytes")
     for target, pointed in links:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(pointed)
@@ -129,22 +132,19 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
 def _extract_file(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, limit: int
 ) -> int:
-    """Write one file, `limit` bytes at most; answers how many there really were."""
+    """Write one file, or of a larger one just over `limit` bytes; answers how many."""
     target.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with archive.open(member) as source, target.open("wb") as sink:
-        while chunk := source.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > limit:
-                raise _refused(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
-            sink.write(chunk)
+        while size <= limit and (chunk := source.read(_CHUNK_BYTES)):
+            size += sink.write(chunk)
     target.chmod(0o644 | (member.external_attr >> 16) & 0o111)
     return size
 
 
 def _inside(name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or any(":" in each for each in path.parts[:1]):
         raise _bad_zip()
     return path
 
