@@ -48,6 +48,9 @@ class _Server(uvicorn.Server):
         draft = self._note.with_suffix(".new")
         draft.write_text(json.dumps({**self._facts, "started": time.time()}))
         draft.replace(self._note)
+        where = f"{self._facts['url']} (home: {self._note.parent})"
+        sys.stdout.write(f"The local cloud listens on {where}\n")
+        sys.stdout.flush()
 
 
 def main() -> None:
@@ -65,11 +68,8 @@ def _run(options: argparse.Namespace) -> None:
     home: Path = options.home.resolve()
     with contextlib.closing(listener), locked(home):
         _log_to(home / "server.log")
-        host, port = listener.getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        identity = Identity(url, options.account, options.region)
-        runner = asyncio.Runner(loop_factory=_loop_factory())
-        with runner:
+        identity = Identity(_url(listener), options.account, options.region)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(options, home, identity, listener))
 
 
@@ -109,8 +109,6 @@ async def _serve(
         if options.with_parent:
             watch = asyncio.create_task(_stop_without(options.with_parent, server))
             stack.callback(watch.cancel)
-        sys.stdout.write(f"The local cloud listens on {identity.endpoint_url} (home: {home})\n")
-        sys.stdout.flush()
         await server.serve(sockets=[listener])
 
 
@@ -165,6 +163,13 @@ def _listen(host: str, port: int, expose: bool) -> socket.socket:
             "choose another with --port, or 0 for any free one"
         ) from error
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    """How this computer reaches the socket."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _log_to(file: Path) -> None:

@@ -22,13 +22,14 @@ class _Candidate:
     operation: str
     constants: tuple[tuple[str, str], ...]
     """Parts of the query in the template; the value "" stands for any."""
-    query: tuple[str, ...]
-    headers: tuple[str, ...]
+    query: frozenset[str]
+    """Names that the query must have: constants and required members."""
+    headers: frozenset[str]
 
     def fits(self, request: Request) -> bool:
         return (
-            all(name in request.query for name in self.query)
-            and all(name in request.headers for name in self.headers)
+            self.headers <= request.headers.keys()
+            and self.query <= request.query.keys()
             and self.named_by(request)
         )
 
@@ -41,9 +42,12 @@ class _Candidate:
 
 @dataclass
 class _Group:
+    """All operations on one path."""
+
     pattern: re.Pattern[str]
     rank: tuple[int, ...]
     candidates: list[_Candidate]
+    without_query: list[_Candidate]
 
 
 class Routes:
@@ -58,11 +62,12 @@ class Routes:
             template = template.rstrip("/") or "/"
             key = operation.http["method"], _LABEL.sub("{}", template)
             pattern, rank = _compile(template)
-            group = groups.setdefault(key, _Group(pattern, rank, []))
+            group = groups.setdefault(key, _Group(pattern, rank, [], []))
             group.candidates.append(_candidate(name, operation, query))
         self._by_method: dict[str, list[_Group]] = {}
         for (method, _), group in groups.items():
             group.candidates.sort(key=lambda each: _demands(each, preferred))
+            group.without_query = [each for each in group.candidates if not each.query]
             self._by_method.setdefault(method, []).append(group)
         for each in self._by_method.values():
             each.sort(key=lambda group: group.rank)
@@ -72,20 +77,25 @@ class Routes:
         for group in self._by_method.get(request.method, ()):
             match = group.pattern.fullmatch(request.path)
             if match is not None:
-                operation = _choose(group.candidates, request)
+                operation = _choose(group, request)
                 if operation is not None:
                     request.labels = match.groups()
                     return operation
         return None
 
 
-def _choose(candidates: list[_Candidate], request: Request) -> str | None:
+def _choose(group: _Group, request: Request) -> str | None:
+    if not request.query:
+        for each in group.without_query:
+            if each.headers <= request.headers.keys():
+                return each.operation
     asked = request.query.get("x-id", [""])[0]  # some SDKs name the operation
-    for each in candidates:
+    for each in group.candidates:
         if each.operation == asked or each.fits(request):
             return each.operation
     # A required member may be missing; the operation itself will say which.
-    return next((each.operation for each in reversed(candidates) if each.named_by(request)), None)
+    named = (each.operation for each in reversed(group.candidates) if each.named_by(request))
+    return next(named, None)
 
 
 def _compile(template: str) -> tuple[re.Pattern[str], tuple[int, ...]]:
@@ -107,12 +117,14 @@ def _part(part: str) -> str:
 def _candidate(name: str, operation: Any, query: str) -> _Candidate:
     shape = operation.input_shape
     required = [shape.members[each] for each in shape.required_members] if shape else []
-    constants = parse_qsl(query, keep_blank_values=True)
+    constants = [
+        (name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "x-id"
+    ]
     return _Candidate(
         operation=name,
-        constants=tuple((key, value) for key, value in constants if key != "x-id"),
-        query=tuple(_wire_names(required, "querystring")),
-        headers=tuple(each.lower() for each in _wire_names(required, "header")),
+        constants=tuple(constants),
+        query=frozenset([*dict(constants), *_wire_names(required, "querystring")]),
+        headers=frozenset(each.lower() for each in _wire_names(required, "header")),
     )
 
 
@@ -125,5 +137,4 @@ def _wire_names(members: list[Any], location: str) -> list[str]:
 
 
 def _demands(candidate: _Candidate, preferred: frozenset[str]) -> tuple[int, bool]:
-    demands = len(candidate.constants) + len(candidate.query) + len(candidate.headers)
-    return -demands, candidate.operation not in preferred
+    return -len(candidate.query) - len(candidate.headers), candidate.operation not in preferred
