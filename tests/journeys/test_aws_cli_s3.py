@@ -91,7 +91,7 @@ def test_a_large_file_and_a_stream_are_copied(aws: Aws, tmp_path: Path) -> None:
     assert (tmp_path / "down").read_bytes() == content
     assert "Total Objects: 2" in aws("s3", "ls", "s3://models", "--recursive", "--summarize")
     missing = aws("s3", "cp", "s3://models/nothing", "x", status=1)
-    assert 'Key "nothing" does not exist' in missing or "404" in missing
+    assert "404" in missing
 
 
 def test_the_plain_operations_answer_as_the_command_line_expects(aws: Aws, tmp_path: Path) -> None:

@@ -107,8 +107,9 @@ class Listings(Operations):
         A common prefix is jumped over: its thousand keys cost one look-up.
         """
         start: str | None = max(prefix, after + "\0" if after else "")
-        if after and common_prefix(after, prefix, delimiter) == after:
-            start = end_of(after)  # the page before ended with this common prefix
+        begun = common_prefix(after, prefix, delimiter)
+        if begun is not None:
+            start = end_of(begun)  # a marker within what is rolled up is past all of it
         end = end_of(prefix) or b""  # in SQLite's order any text comes before any blob
         batch = 64 if delimiter else MAX_KEYS + 1
         while start is not None:

@@ -53,7 +53,7 @@ class UploadListings(Operations):
         RequestPayer: str | None = None,
         UploadIdMarker: str | None = None,
     ) -> dict[str, Any]:
-        """By key, then by time. A marker that is a common prefix continues after all it starts."""
+        """By key, then by time. A marker within a common prefix is past all it starts."""
         check_carried(EncodingType=EncodingType, RequestPayer=RequestPayer)
         self._shelf.check_bucket(Bucket, ExpectedBucketOwner)
         size, prefix = page_size("max-uploads", MaxUploads), Prefix or ""
@@ -65,7 +65,7 @@ class UploadListings(Operations):
             common = common_prefix(upload.key, prefix, Delimiter or "")
             if common is None:
                 listed.append(upload)
-            elif common not in (KeyMarker, *listed[-1:]):
+            elif not (KeyMarker or "").startswith(common) and common not in listed[-1:]:
                 listed.append(common)
         page = listed[:size]
         answer: dict[str, Any] = {
