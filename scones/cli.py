@@ -102,9 +102,10 @@ def status(home: HomeOption = HOME) -> None:
 @app.command()
 def env(home: HomeOption = HOME) -> None:
     """Print shell lines that point AWS programs at the local cloud: eval "$(scones env)"."""
+    variables = _variables(home)
     for name in surroundings.UNSET:
         typer.echo(f"unset {name}")
-    for name, value in _variables(home).items():
+    for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -94,17 +94,10 @@ class Iam:
     ) -> dict[str, Any]:
         """Roles by name, a page at a time."""
         rows = self._store.read(
-            "select * from role where name > ?1 and substr(path, 1, length(?2)) = ?2 "
-            "order by name limit ?3",
-            Marker or "", PathPrefix or "/", (MaxItems or _PAGE) + 1,
-        )  # fmt: skip
-        page = rows[: MaxItems or _PAGE]
-        more = {"Marker": page[-1]["name"]} if len(rows) > len(page) else {}
-        return {
-            "Roles": [_summary(row) for row in page],
-            "IsTruncated": len(rows) > len(page),
-            **more,
-        }
+            "select * from role where substr(path, 1, length(?1)) = ?1", PathPrefix or "/"
+        )
+        page, more = _page({row["name"]: _summary(row) for row in rows}, Marker, MaxItems)
+        return {"Roles": page, **more}
 
     def delete_role(self, RoleName: str) -> None:
         """DeleteConflict while policies are left on it."""
@@ -143,13 +136,14 @@ class Iam:
             "delete from inline_policy where role = ? and name = ?", RoleName, PolicyName
         )
 
-    def list_role_policies(self, RoleName: str) -> dict[str, Any]:
+    def list_role_policies(
+        self, RoleName: str, Marker: str | None = None, MaxItems: int | None = None
+    ) -> dict[str, Any]:
         """Names of a role's inline policies."""
         self._row(RoleName)
-        rows = self._store.read(
-            "select name from inline_policy where role = ? order by name", RoleName
-        )
-        return {"PolicyNames": [row["name"] for row in rows], "IsTruncated": False}
+        rows = self._store.read("select name from inline_policy where role = ?", RoleName)
+        page, more = _page({row["name"]: row["name"] for row in rows}, Marker, MaxItems)
+        return {"PolicyNames": page, **more}
 
     def attach_role_policy(self, RoleName: str, PolicyArn: str) -> None:
         """Keep the ARN of a managed policy, which need not exist here."""
@@ -166,15 +160,14 @@ class Iam:
         ):
             raise _missing(f"Policy {PolicyArn} was not found.")
 
-    def list_attached_role_policies(self, RoleName: str) -> dict[str, Any]:
-        """ARNs of a role's managed policies."""
+    def list_attached_role_policies(
+        self, RoleName: str, Marker: str | None = None, MaxItems: int | None = None
+    ) -> dict[str, Any]:
+        """A role's managed policies."""
         self._row(RoleName)
-        rows = self._store.read(
-            "select arn from attached_policy where role = ? order by arn", RoleName
-        )
-        arns = [row["arn"] for row in rows]
-        policies = [{"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn} for arn in arns]
-        return {"AttachedPolicies": policies, "IsTruncated": False}
+        rows = self._store.read("select arn from attached_policy where role = ?", RoleName)
+        page, more = _page({row["arn"]: _attached(row["arn"]) for row in rows}, Marker, MaxItems)
+        return {"AttachedPolicies": page, **more}
 
     def _row(self, name: str) -> Any:
         rows = self._store.read("select * from role where name = ?", name)
@@ -199,6 +192,22 @@ def _summary(row: Any) -> dict[str, Any]:
 def _details(row: Any) -> dict[str, Any]:
     tags = json.loads(row["tags"])
     return {"Tags": tags} if tags else {}
+
+
+def _attached(arn: str) -> dict[str, str]:
+    return {"PolicyName": arn.rpartition("/")[2], "PolicyArn": arn}
+
+
+def _page(
+    things: dict[str, Any], marker: str | None, size: int | None
+) -> tuple[list[Any], dict[str, Any]]:
+    """Those after `marker` in the order of their names, and what tells where to go on."""
+    names = sorted(name for name in things if name > (marker or ""))
+    kept = names[: size or _PAGE]
+    page = [things[name] for name in kept]
+    if len(kept) == len(names):
+        return page, {"IsTruncated": False}
+    return page, {"IsTruncated": True, "Marker": kept[-1]}
 
 
 def _refuse_no_policy(document: str) -> None:

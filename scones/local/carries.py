@@ -1,0 +1,69 @@
+"""What the local cloud carries, as a page: `python -m scones.local.carries > docs/carries.md`.
+
+Rendered from the inspection by which the gateway itself decides what to answer.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scones.local.build import Ground, build
+from scones.local.carried import Carried, Operation
+from scones.local.gateway import Gateway
+from scones.local.identity import Identity
+from scones.local.processes import Processes
+
+_HEAD = """\
+# What the local cloud carries
+
+Made by `python -m scones.local.carries`; a test holds it to the code. Whatever is not in these
+tables answers 501 `NotImplemented`, and names itself.
+"""
+
+
+def page() -> str:
+    """The page in Markdown, of the services that `build` makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        return render(_carried(Path(folder)))
+
+
+def render(services: Mapping[str, Carried]) -> str:
+    """The page in Markdown."""
+    return "\n".join([_HEAD, *_summary(services), *_sections(services)]) + "\n"
+
+
+def _carried(home: Path) -> Mapping[str, Carried]:
+    gateway = Gateway(home / "incoming")
+    processes = Processes(home / "processes")
+    services = build(Ground(home, Identity("http://127.0.0.1"), processes, {}, gateway.call))
+    gateway.carry(services)
+    return gateway.carried
+
+
+def _summary(services: Mapping[str, Carried]) -> Iterator[str]:
+    yield "| service | boto3 client | protocol | operations |"
+    yield "|---|---|---|---|"
+    for name, each in sorted(services.items()):
+        of_all = f"{len(each.by_name)} of {len(each.model.operation_names)}"
+        yield f"| {each.model.metadata['serviceId']} | `{name}` | {each.protocol} | {of_all} |"
+    yield ""
+
+
+def _sections(services: Mapping[str, Carried]) -> Iterator[str]:
+    for _, each in sorted(services.items()):
+        yield f"## {each.model.metadata['serviceId']}\n"
+        yield "| operation | members that it does not carry |"
+        yield "|---|---|"
+        for _, operation in sorted(each.by_name.items()):
+            yield f"| {operation.model.name} | {', '.join(_left_out(operation))} |"
+        yield ""
+
+
+def _left_out(operation: Operation) -> list[str]:
+    shape = operation.model.input_shape
+    return sorted(set(shape.members if shape else ()) - operation.parameters)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,104 @@
+"""scones up, down, status, env, exec: as a person would type them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCONES = [sys.executable, "-c", "from scones.cli import main; main()"]
+
+
+def scones(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SCONES, *arguments], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_the_cloud_goes_up_and_down_and_tells_where_it_is(tmp_path: Path) -> None:
+    home = ("--home", str(tmp_path / "home"))
+    before = scones("status", *home)
+    assert (before.returncode, before.stdout.startswith("No local cloud")) == (1, True)
+    up = scones("up", *home, "--port", "0")
+    try:
+        assert (up.returncode, up.stderr) == (0, "")
+        assert "listens on http://127.0.0.1:" in up.stdout
+        assert "runs already" in scones("up", *home, "--port", "0").stdout
+        told = scones("status", *home)
+        assert (told.returncode, "000000000000" in told.stdout) == (0, True)
+    finally:
+        down = scones("down", *home)
+    assert (down.returncode, down.stdout) == (0, "The local cloud is stopped.\n")
+    assert "No local cloud runs" in scones("down", *home).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["up", "--home", "/proc/none", "--port", "0"], "cannot be written"),
+        (["up", "--home", "{tmp}", "--port", "70000"], "port 70000"),
+        (["up", "--home", "{tmp}", "--host", "0.0.0.0"], "--expose"),
+        (["env", "--home", "{tmp}"], "scones up"),
+        (["exec", "--home", "{tmp}", "--", "true"], "scones up"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, which nobody can write to")
+def test_what_the_user_can_put_right_is_one_line(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    done = scones(*(each.format(tmp=tmp_path) for each in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("scones: ")
+    assert said in done.stderr
+
+
+def test_a_shell_is_pointed_at_the_cloud(cloud: Any) -> None:
+    script = f'eval "$({" ".join(map(quoted, SCONES))} env --home {cloud.home})"; env'
+    around = {**os.environ, "AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "old"}
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, env=around)
+    told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert told["AWS_ENDPOINT_URL"] == cloud.url
+    assert told["AWS_REGION"] == "us-east-1"
+    assert "AWS_PROFILE" not in told
+    assert "AWS_SESSION_TOKEN" not in told
+    config = Path(told["SAGEMAKER_USER_CONFIG_OVERRIDE"]).read_text()
+    assert "TelemetryOptOut: true" in config
+
+
+def quoted(text: str) -> str:
+    return f"'{text}'"
+
+
+ASK = """
+import boto3
+for address in (None, "https://sts.eu-west-1.amazonaws.com"):
+    print(boto3.client("sts", endpoint_url=address).get_caller_identity()["Arn"])
+"""
+
+
+def test_any_program_finds_the_cloud_also_behind_an_address_of_aws(cloud: Any) -> None:
+    done = scones("exec", "--home", str(cloud.home), "--", sys.executable, "-c", ASK)
+    assert done.returncode == 0, done.stderr
+    arn = "arn:aws:sts::000000000000:assumed-role/SconesRole/scones"
+    assert done.stdout.split() == [arn, arn]
+
+
+def test_the_program_runs_with_its_own_arguments_and_exit_status(cloud: Any) -> None:
+    program = "import sys; print(sys.argv[1:]); sys.exit(7)"
+    command = ["exec", "--home", str(cloud.home), "--", sys.executable, "-c", program, "--help"]
+    done = scones(*command)
+    assert (done.returncode, done.stdout) == (7, "['--help']\n")
+    missing = scones("exec", "--home", str(cloud.home), "--", "no-such-program")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+
+
+def test_the_aws_command_line_works(cloud: Any) -> None:
+    aws = Path(sys.executable).parent / "aws"
+    if not aws.exists():
+        pytest.skip("needs the aws command line of the dev dependencies")
+    home = ("exec", "--home", str(cloud.home), "--", str(aws))
+    said = scones(*home, "iam", "get-role", "--role-name", "SconesRole", "--query", "Role.Arn")
+    assert said.stdout.strip() == '"arn:aws:iam::000000000000:role/service-role/SconesRole"'
