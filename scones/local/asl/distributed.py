@@ -82,7 +82,7 @@ async def _carry_out(
 ) -> Any:
     if items is None:
         items = await reader.read_items(visit, visit.interpreter.world.storage)
-    chosen = [_selected(visit, index, item) for index, item in enumerate(items)]
+    chosen = [selected(visit, index, item) for index, item in enumerate(items)]
     inputs = batcher.batches(visit, chosen)
     map_run.begin(len(inputs))
     await visit.interpreter.world.settled()
@@ -136,7 +136,7 @@ def exceeds(plan_: MapRunPlan, failed: int, total: int) -> bool:
     return failed > min(limits, default=0)
 
 
-def _selected(visit: Visit, index: int, item: Any) -> Any:
+def selected(visit: Visit, index: int, item: Any) -> Any:
     scope = visit.scope
     fields = visit.state.fields
     if "ItemSelector" not in fields and "Parameters" not in fields:

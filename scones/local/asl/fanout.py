@@ -139,7 +139,8 @@ def items_of(visit: Visit) -> list[Any]:
     if isinstance(found, dict) and visit.state.distributed:
         return [{"Key": key, "Value": value} for key, value in found.items()]
     if not isinstance(found, list):
-        cause = f'Reference path "{path}" must point to array.'
+        shown = path.removeprefix("$") if path.startswith("$$") else path
+        cause = f'Reference path "{shown}" must point to array.'
         raise StatesError(RUNTIME, cause, in_state=True)
     return found
 
@@ -204,12 +205,9 @@ async def _cancel(tasks: Iterable["asyncio.Future[Any]"], *message: str) -> None
 
 def _started(visit: Visit, kind: str, details: dict[str, Any] | None = None) -> Event:
     """The event that began this attempt: a recorded one, or a new one."""
-    tail: list[Event] = visit.tail
-    visit.tail = []
-    for event in reversed(tail):
-        if event.kind == kind:
-            return event
-    begun: Event = visit.scope.add(kind, details)
+    tail, visit.tail = visit.tail, []
+    recorded = (event for event in reversed(tail) if event.kind == kind)
+    begun: Event = next(recorded, None) or visit.scope.add(kind, details)
     return begun
 
 

@@ -141,7 +141,7 @@ class Interpreter:
         while True:
             try:
                 self._raise_recorded(visit)
-                step = await _METHODS[state.kind](self, visit)
+                step = await METHODS[state.kind](self, visit)
                 return self._leave(visit, step)
             except StatesError as failure:
                 self._report(visit, failure)
@@ -227,8 +227,9 @@ class Interpreter:
         fields = visit.state.fields
         if visit.state.jsonata:
             return visit.finish(visit.input, before_entry=True)
-        document = visit.parameters()
-        result = fields.get("Result", document)
+        result = (
+            visit.note("result", fields["Result"]) if "Result" in fields else visit.parameters()
+        )
         return visit.finish(result)
 
     async def _succeed(self, visit: Visit) -> Step:
@@ -237,6 +238,8 @@ class Interpreter:
         return Step(visit.out(visit.effective()), visit.assign(visit.effective()), None)
 
     async def _fail(self, visit: Visit) -> Step:
+        if not visit.state.jsonata:
+            visit.effective()
         error, cause = visit.text_of("Error"), visit.text_of("Cause")
         failure = StatesError(error, cause)
         failure.placed = True
@@ -299,7 +302,7 @@ def _default(fields: Mapping[str, Any]) -> str:
     return default
 
 
-_METHODS = {
+METHODS = {
     "Pass": Interpreter._pass,
     "Task": Interpreter._task,
     "Choice": Interpreter._choice,

@@ -7,7 +7,7 @@ _INTEGRATION = re.compile(
     r"arn:[\w-]+:states:[\w-]*:\d*:(?P<service>aws-sdk:[\w-]+|[\w-]+):(?P<action>\w+)"
     r"(?:\.(?P<pattern>sync:2|sync|waitForTaskToken))?"
 )
-_FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]*:\d*:function:[\w.$:-]+")
+_FUNCTION = re.compile(r"arn:[\w-]+:lambda:[\w-]*:[\w-]*:function:[\w.$:-]+")
 _ACTIVITY = re.compile(r"arn:[\w-]+:states:[\w-]+:\d+:activity:.+")
 
 

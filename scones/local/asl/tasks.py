@@ -111,7 +111,7 @@ async def perform(visit: Visit) -> Any:
         return load((tail[-1].details or {})["output"])
     try:
         result = await _run(visit, attempt, tail)
-        attempt.succeeded(result)
+        attempt.succeeded(visit.note("result", result))
     except StatesError as failure:
         failure.from_task = True
         if not failure.in_state:
@@ -224,4 +224,4 @@ def _arguments(visit: Visit) -> Any:
     template = visit.state.fields.get("Arguments")
     if template is None:
         return visit.input
-    return jsonata.fill(template, visit.bindings(), "Arguments")
+    return visit.note("afterArguments", jsonata.fill(template, visit.bindings(), "Arguments"))

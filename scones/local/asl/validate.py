@@ -23,6 +23,8 @@ NOT_JSON = "INVALID_JSON_DESCRIPTION"
 _LONGEST_NAME = 80
 _VARIABLE = re.compile(r"[^\W\d]\w{0,79}")
 _TARGETED = ("Next", "Default")
+_TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
+_LANGUAGES = (JSONATA, JSONPATH)
 
 
 class Fault(NamedTuple):
@@ -86,8 +88,7 @@ def _machine(
             yield Fault(SCHEMA, f"Field '{name}' is not supported", f"{at}/{name}")
     speaks = machine.get("QueryLanguage", language)
     if speaks not in (JSONATA, JSONPATH):
-        message = "Value is not one of the allowed values: [JSONata, JSONPath]"
-        yield Fault(SCHEMA, message, f"{at}/QueryLanguage")
+        yield Fault(SCHEMA, _one_of("QueryLanguage", _LANGUAGES), f"{at}/QueryLanguage")
         speaks = JSONPATH
     if not _is_number(machine.get("TimeoutSeconds", 1)):
         yield Fault(SCHEMA, "Expected value of type Integer", f"{at}/TimeoutSeconds")
@@ -158,13 +159,11 @@ def _state(
         yield Fault(SCHEMA, "These fields are required: [Type]", at)
         return
     if not isinstance(kind, str) or kind not in fields.COMMON:
-        allowed = ", ".join(fields.COMMON)
-        yield Fault(SCHEMA, f"Value is not one of the allowed values: [{allowed}]", f"{at}/Type")
+        yield Fault(SCHEMA, _one_of("Type", _TYPES), f"{at}/Type")
         return
     language = state.get("QueryLanguage", outer)
     if language not in (JSONATA, JSONPATH):
-        message = "Value is not one of the allowed values: [JSONata, JSONPath]"
-        yield Fault(SCHEMA, message, f"{at}/QueryLanguage")
+        yield Fault(SCHEMA, _one_of("QueryLanguage", _LANGUAGES), f"{at}/QueryLanguage")
         return
     if outer == JSONATA and language == JSONPATH:
         message = (
@@ -446,8 +445,7 @@ def _config(processor: Mapping[str, Any], at: str, express: bool) -> Faults:
         return
     mode = config.get("Mode", "INLINE")
     if mode not in ("INLINE", "DISTRIBUTED"):
-        message = "Value is not one of the allowed values: [INLINE, DISTRIBUTED]"
-        yield Fault(SCHEMA, message, f"{at}/Mode")
+        yield Fault(SCHEMA, _one_of("Mode", ("INLINE", "DISTRIBUTED")), f"{at}/Mode")
     elif mode == "DISTRIBUTED":
         if config.get("ExecutionType") not in ("STANDARD", "EXPRESS"):
             yield Fault(SCHEMA, "These fields are required: [ExecutionType]", at)
@@ -550,6 +548,10 @@ def _reference(text: str, at: str) -> Faults:
         yield Fault(SCHEMA, f"Value is not a Reference Path: {error}", at)
 
 
+def _one_of(field: str, values: tuple[str, ...]) -> str:
+    return f"The field '{field}' should have one of these values: [{', '.join(values)}]"
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -567,7 +569,9 @@ _RETRIER: dict[str, Any] = {
     "MaxDelaySeconds": _is_whole(1, 31_622_400),
     "JitterStrategy": lambda value: value in ("FULL", "NONE"),
 }
-_CATCHER: dict[str, Any] = dict.fromkeys(("ErrorEquals", "Comment", "Next", "ResultPath", "Assign", "Output"))
+_CATCHER: dict[str, Any] = dict.fromkeys(
+    ("ErrorEquals", "Comment", "Next", "ResultPath", "Assign", "Output")
+)
 
 
 def _is_kind(value: Any, kinds: tuple[str, ...], language: str) -> bool:

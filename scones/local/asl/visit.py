@@ -52,10 +52,22 @@ class Visit:
         self.token: str | None = None
         self.failed_kind: str | None = None
         """The event that says the state failed for good, where its type has one."""
+        self.seen: dict[str, Any] | None = None
+        """Where TestState writes down the data at each step, by AWS's names of the steps."""
+        self.given_context: dict[str, Any] | None = None
+        """A context object that TestState was given."""
+
+    def note(self, step: str, value: Any) -> Any:
+        """The value, written down if anybody looks."""
+        if self.seen is not None:
+            self.seen[step] = value
+        return value
 
     @property
     def context(self) -> dict[str, Any]:
         """The context object."""
+        if self.given_context is not None:
+            return self.given_context
         state: dict[str, Any] = {
             "Name": self.state.name,
             "EnteredTime": render(self.entered.at),
@@ -77,17 +89,18 @@ class Visit:
 
     def effective(self) -> Any:
         """The input after InputPath."""
-        if "InputPath" not in self.state.fields:
-            return self.input
-        return jsonpath.select(self.state.fields["InputPath"], self.scene(self.input))
+        document = self.input
+        if "InputPath" in self.state.fields:
+            document = jsonpath.select(self.state.fields["InputPath"], self.scene(document))
+        return document if self.seen is None else self.note("afterInputPath", document)
 
     def parameters(self) -> Any:
         """The input after InputPath and Parameters."""
         document = self.effective()
         template = self.state.fields.get("Parameters")
-        if template is None:
-            return document
-        return jsonpath.fill(template, self.scene(document))
+        if template is not None:
+            document = jsonpath.fill(template, self.scene(document))
+        return document if self.seen is None else self.note("afterParameters", document)
 
     def out(self, document: Any) -> Any:
         """A document after OutputPath."""
@@ -151,9 +164,11 @@ class Visit:
         selector = fields.get("ResultSelector")
         if selector is not None:
             result = jsonpath.fill(selector, self.scene(result))
+        self.note("afterResultSelector", result)
         assigned = self.assign(result)
         path = fields.get("ResultPath", "$")
         whole = result if path == "$" else jsonpath.combine(path, self.input, result)
+        self.note("afterResultPath", whole)
         return Step(self.out(whole), assigned, self.state.next)
 
     def finish_with(self, fields: Mapping[str, Any], rule: Mapping[str, Any], place: str) -> Step:

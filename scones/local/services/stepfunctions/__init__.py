@@ -12,11 +12,16 @@ from scones.local.services.stepfunctions.histories import HistoryOperations
 from scones.local.services.stepfunctions.ledger import Ledger
 from scones.local.services.stepfunctions.state_machines import StateMachineOperations
 from scones.local.services.stepfunctions.tags import TagOperations
+from scones.local.services.stepfunctions.trials import TrialOperations
 
 
 class StepFunctions(
-    StateMachineOperations, ExecutionOperations, HistoryOperations, TagOperations
-):  # fmt: skip
+    StateMachineOperations,
+    ExecutionOperations,
+    HistoryOperations,
+    TagOperations,
+    TrialOperations,
+):
     """The service; entering it takes up the executions that had not ended."""
 
     def __init__(

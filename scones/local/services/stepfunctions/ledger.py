@@ -37,7 +37,7 @@ class Ledger:
         self.engine = Engine(self.journal, self.clock)
         self.tokens = Tokens(now)
         self.integrations = Integrations(call, asyncio.sleep)
-        self.engine.world = World(
+        self.world = self.engine.world = World(
             clock=self.clock,
             runner=self.integrations,
             tokens=self.tokens,
