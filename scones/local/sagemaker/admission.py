@@ -1,5 +1,6 @@
 """What SageMaker refuses at the door, after the gateway has checked the request's form."""
 
+import re
 from typing import Any, NoReturn
 
 from scones.local.errors import ServiceError
@@ -58,11 +59,22 @@ def check_training(request: dict[str, Any]) -> None:
             f"The account-level service limit '{instance} for training job usage' is 1 Instances, "
             f"with current utilization of 0 Instances and a request delta of {count} Instances.",
         )
+    for definition in request["AlgorithmSpecification"].get("MetricDefinitions", []):
+        _check_regex(definition)
     check_place("S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
     if request["OutputDataConfig"].get("CompressionType", "GZIP") != "GZIP":
         not_carried("OutputDataConfig.CompressionType NONE; use GZIP")
     if "CheckpointConfig" in request:
         _check_checkpoints(request["CheckpointConfig"])
+
+
+def _check_regex(definition: dict[str, str]) -> None:
+    try:
+        re.compile(definition["Regex"])
+    except re.error as error:
+        raise invalid(
+            f"Invalid Regex of metric {definition['Name']}: {definition['Regex']} ({error})"
+        ) from error
 
 
 def _check_checkpoints(config: dict[str, Any]) -> None:

@@ -128,15 +128,17 @@ class Captures:
         return await self._deliver()
 
     async def _deliver_in_turn(self) -> None:
-        await self._deliver()
-        tried_at = self._clock()
+        self._due, tried_at = True, self._clock()
         while True:
-            await asyncio.sleep(min(1.0, self._window_s / 4))
             now = self._clock()
             self._close(now)
             if self._due or now - tried_at >= RETRY_S:
                 tried_at = now
-                await self._deliver()
+                try:
+                    await self._deliver()
+                except Exception:  # the edge: a bad file or disk must not end all deliveries
+                    _log.exception("captured records were not delivered; they are tried again")
+            await asyncio.sleep(min(1.0, self._window_s / 4))
 
     def _close(self, moment: float) -> None:
         for place in [place for place, spool in self._open.items() if moment >= spool.due_at]:
@@ -154,11 +156,10 @@ class Captures:
         delivered = 0
         for path in paths:
             head, _, records = path.read_bytes().partition(b"\n")
-            whole = records[: records.rfind(b"\n") + 1]
-            place = json.loads(head)
+            whole = records[: records.rfind(b"\n") + 1]  # a killed cloud may leave half a line
             try:
                 if whole:
-                    self._s3.put_object(**place, Body=whole)
+                    self._s3.put_object(**json.loads(head), Body=whole)
                     delivered += 1
                 path.unlink()
             except ServiceError as error:

@@ -62,7 +62,7 @@ def names(image: str) -> Iterator[str]:
     yield untagged.rpartition("/")[2]
 
 
-def environment(identity: Identity, **own: str) -> dict[str, str]:
+def environment(identity: Identity, own: Mapping[str, str]) -> dict[str, str]:
     """What a container sees: this computer's variables, but for AWS_*, then `own`."""
     around = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**around, "PYTHONUNBUFFERED": "1", **identity.environment(), **own}

@@ -1,6 +1,7 @@
 """Endpoints that are being served: brought up, replaced without dropping a request, taken down."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import shutil
@@ -64,7 +65,8 @@ class Deployment:
             while any(variant.in_flight for variant in self.variants.values()):
                 await asyncio.sleep(0.02)
 
-        await asyncio.wait([asyncio.create_task(drained())], timeout=DRAIN_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(drained(), DRAIN_S)
         await self.stop(STOP_GRACE_S)
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
@@ -122,16 +124,17 @@ class Endpoints:
 
     async def __aexit__(self, *failure: object) -> None:
         changes = list(self._changes.values())
-        for change in changes:
-            change.cancel()
+        for task in [*changes, *self._retiring]:
+            task.cancel()
         stopping = [deployment.stop(STOP_GRACE_S) for deployment in self._live.values()]
         await asyncio.gather(*changes, *self._retiring, *stopping, return_exceptions=True)
 
     async def live(self, name: str) -> Deployment | None:
         """What answers for an endpoint now; one that is coming back after a restart is awaited."""
         deployment = self._live.get(name)
-        if deployment is None and self.status(name) == "SystemUpdating":
-            await asyncio.wait([self._changes[name]])
+        change = self._changes.get(name)
+        if deployment is None and change is not None and self.status(name) == "SystemUpdating":
+            await asyncio.wait([change])
             deployment = self._live.get(name)
         return deployment
 

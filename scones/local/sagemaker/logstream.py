@@ -1,6 +1,7 @@
 """A child's output on its way into CloudWatch Logs."""
 
 import asyncio
+import codecs
 import contextlib
 import logging
 from collections import deque
@@ -10,10 +11,12 @@ from typing import Any, Protocol
 from scones.local.errors import ServiceError
 
 PUT_EVERY_S = 0.5
-MAX_EVENTS = 1000
-"""Of one PutLogEvents; AWS takes 10,000."""
-MAX_LINE = 64 * 1024
-"""Characters of one event, in UTF-8 well under AWS's 256 KiB; a longer line is cut into several."""
+MAX_BATCH = 250_000
+"""Characters of one PutLogEvents, in UTF-8 under AWS's 1 MiB."""
+EVENT_OVERHEAD = 26
+"""Bytes that each event counts for beside its message (API reference, PutLogEvents)."""
+MAX_LINE = 60_000
+"""Characters of one event, in UTF-8 under AWS's 256 KiB; a longer line is cut into several."""
 LAST_WORDS = 12
 """Lines kept to explain a death."""
 
@@ -89,29 +92,41 @@ class LogStream:
 
     def _put(self) -> None:
         while self._pending:
-            batch = self._pending[:MAX_EVENTS]
-            del self._pending[: len(batch)]
+            batch = self._batch()
             try:
                 self._logs.put_log_events(**self._names, logEvents=batch)
             except ServiceError as error:
                 _log.warning("%d lines did not reach %s: %s", len(batch), self._names, error)
 
+    def _batch(self) -> list[dict[str, Any]]:
+        """Take the first pending events, as many as one request may carry."""
+        size, count = 0, 0
+        for event in self._pending:
+            size += len(event["message"]) + EVENT_OVERHEAD
+            if count and size > MAX_BATCH:
+                break
+            count += 1
+        batch = self._pending[:count]
+        del self._pending[:count]
+        return batch
+
 
 async def lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
     """Each line of `output` as text, without its end; one that is too long comes in pieces."""
-    rest = b""
-    while chunk := await output.read(2**16):
-        *whole, rest = (rest + chunk).split(b"\n")
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest, chunk = "", b" "
+    while chunk:
+        chunk = await output.read(2**16)
+        *whole, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
         for line in whole:
-            for piece in _pieces(line):
+            for piece in _pieces(line.removesuffix("\r")):
                 yield piece
-        if len(rest) > MAX_LINE:
-            yield rest.decode("utf-8", "replace")
-            rest = b""
+        while len(rest) > MAX_LINE:
+            yield rest[:MAX_LINE]
+            rest = rest[MAX_LINE:]
     for piece in _pieces(rest):
         yield piece
 
 
-def _pieces(line: bytes) -> list[str]:
-    text = line.decode("utf-8", "replace").rstrip("\r")
-    return [text[start : start + MAX_LINE] for start in range(0, len(text), MAX_LINE)]
+def _pieces(line: str) -> list[str]:
+    return [line[start : start + MAX_LINE] for start in range(0, len(line), MAX_LINE)]

@@ -183,12 +183,8 @@ class Variant:
             await self._around.processes.stop(child, grace_s)
 
     def _environment(self, port: int) -> dict[str, str]:
-        return environment(
-            self._around.identity,
-            **self._plan["Environment"],
-            SAGEMAKER_BASE_DIR=str(self._base),
-            SAGEMAKER_BIND_TO_PORT=str(port),
-        )
+        own = {"SAGEMAKER_BASE_DIR": str(self._base), "SAGEMAKER_BIND_TO_PORT": str(port)}
+        return environment(self._around.identity, {**self._plan["Environment"], **own})
 
 
 def _free_port() -> int:

@@ -96,8 +96,11 @@ class Training:
             job.enter("Starting", words.STARTING)
             if self._room.locked():
                 job.enter("Pending", words.PENDING)
-            async with self._room:
-                await self._train(run)
+            if await self._admitted(run):
+                try:
+                    await self._train(run)
+                finally:
+                    self._room.release()
         except (ServiceError, ValueError, OSError) as error:
             job.end("Failed", words.FAILED, f"ClientError: {error}")
         except Exception as error:
@@ -106,11 +109,25 @@ class Training:
         self._running.pop(job.name, None)
         await asyncio.to_thread(shutil.rmtree, run.place.base, ignore_errors=True)
 
+    async def _admitted(self, run: "_Run") -> bool:
+        """Wait for room; False if the job was stopped before there was any."""
+        entering = asyncio.create_task(self._room.acquire())
+        stopping = asyncio.create_task(run.stop.wait())
+        try:
+            await asyncio.wait([entering, stopping], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            entering.cancel()
+            raise
+        finally:
+            stopping.cancel()
+        if entering.done():
+            return True
+        entering.cancel()
+        run.job.end("Stopped", words.STOPPED)
+        return False
+
     async def _train(self, run: "_Run") -> None:
         job, place = run.job, run.place
-        if run.stop.is_set():
-            job.end("Stopped", words.STOPPED)
-            return
         job.enter("Downloading", words.DOWNLOADING)
         await asyncio.to_thread(self._prepare, job.about, place)
         if run.stop.is_set():
@@ -177,13 +194,12 @@ class Training:
 
     def _environment(self, run: "_Run") -> dict[str, str]:
         about = run.job.about
-        return environment(
-            self._identity,
-            **about.get("Environment", {}),
-            SAGEMAKER_BASE_DIR=str(run.place.base),
-            TRAINING_JOB_NAME=run.job.name,
-            TRAINING_JOB_ARN=about["TrainingJobArn"],
-        )
+        own = {
+            "SAGEMAKER_BASE_DIR": str(run.place.base),
+            "TRAINING_JOB_NAME": run.job.name,
+            "TRAINING_JOB_ARN": about["TrainingJobArn"],
+        }
+        return environment(self._identity, {**about.get("Environment", {}), **own})
 
     async def _save_often(self, run: "_Run") -> None:
         while True:

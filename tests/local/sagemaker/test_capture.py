@@ -207,6 +207,7 @@ def test_a_killed_cloud_s_records_are_delivered_by_the_next(tmp_path: Path) -> N
         killed.record(rule(), "cars", "AllTraffic", PICTURE)
         killed.record(rule(), "cars", "AllTraffic", PICTURE)
         (spool,) = tmp_path.iterdir()
+        (tmp_path / "just-opened.jsonl").touch()
         with spool.open("ab") as torn:
             torn.write(b'{"captureData":{"endpointInp')
         async with captures(tmp_path, bucket, Clock()):

@@ -87,7 +87,11 @@ def test_channels_lie_where_a_container_looks_for_them(hosted: Any) -> None:
 
 def test_a_job_s_environment_is_its_own_and_points_at_the_cloud(hosted: Any) -> None:
     names = "AWS_ENDPOINT_URL TRAINING_JOB_NAME TRAINING_JOB_ARN COLOUR"
-    hosted.job("around", HyperParameters={"show": names}, Environment={"COLOUR": "red"})
+    hosted.job(
+        "around",
+        HyperParameters={"show": names},
+        Environment={"COLOUR": "red", "identity": "x", "TRAINING_JOB_NAME": "mine"},
+    )
     hosted.ended("around")
     shown = heard(hosted.lines(LOGS, "around/"), "environment")
     assert shown == {
@@ -230,6 +234,10 @@ def test_what_cannot_be_trained_is_refused_at_creation(hosted: Any) -> None:
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}},
          "NotImplemented", "VpcConfig"),
         ({"EnableNetworkIsolation": True}, "NotImplemented", "EnableNetworkIsolation"),
+        ({"AlgorithmSpecification": {
+            "TrainingImage": hosted.image, "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(["}]}},
+         "ValidationException", "Invalid Regex of metric loss"),
     ]  # fmt: skip
     for members, expected_code, words in cases:
         code, message, status = refused(hosted.job, **{"name": "refused", **_named(members)})
@@ -297,3 +305,19 @@ def test_a_killed_cloud_s_jobs_are_failed_with_a_reason(make_hosted: Any) -> Non
     assert done["TrainingJobStatus"] == "Completed"
     assert list((after.cloud.home / "sagemaker" / "jobs").iterdir()) == []
     assert after.cloud.stop() == 0
+
+
+def test_a_third_job_waits_for_room_and_can_be_stopped_meanwhile(make_short: Any) -> None:
+    for number in range(3):
+        make_short.job(f"crowd-{number}", HyperParameters={"sleep_s": "60"})
+    about = make_short.until(
+        lambda: make_short.sagemaker.describe_training_job(TrainingJobName="crowd-2"),
+        lambda job: job["SecondaryStatus"] == "Pending",
+    )
+    waiting = about["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert waiting == "Training job waiting for capacity"
+    make_short.sagemaker.stop_training_job(TrainingJobName="crowd-2")
+    assert make_short.ended("crowd-2")["TrainingJobStatus"] == "Stopped"
+    for name in ("crowd-0", "crowd-1"):
+        make_short.sagemaker.stop_training_job(TrainingJobName=name)
+        make_short.ended(name)
