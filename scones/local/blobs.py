@@ -54,6 +54,7 @@ class Blobs:
         return {
             entry.name: entry.stat().st_size
             for folder in os.scandir(self._folder)
+            if folder.is_dir()
             for entry in os.scandir(folder)
         }
 

@@ -105,6 +105,30 @@ def test_after_kill_9_every_acknowledged_object_is_whole(tmp_path: Path) -> None
     assert latest > 100, "the writer did not get far enough to mean anything"
 
 
+@pytest.mark.slow
+def test_a_cloud_killed_and_started_again_has_objects_uploads_and_tags(
+    start_cloud: Callable[..., Any],
+) -> None:
+    cloud = start_cloud()
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    for key, body in (("small", b"s"), ("large", b"l" * LARGE)):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata={"kept": key})
+    upload = {"Bucket": BUCKET, "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload)["UploadId"]
+    etag = s3.upload_part(**upload, PartNumber=1, Body=b"p")["ETag"]
+    cloud.kill()
+    s3 = start_cloud(home=cloud.home).client("s3")
+    assert s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"] == [{"Key": "a", "Value": "b"}]
+    for key, body in (("small", b"s"), ("large", b"l" * LARGE)):
+        got = s3.get_object(Bucket=BUCKET, Key=key)
+        assert (got["Body"].read(), got["Metadata"]) == (body, {"kept": key})
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+    assert s3.get_object(Bucket=BUCKET, Key="parts")["Body"].read() == b"p"
+
+
 @pytest.mark.parametrize("size", [100, LARGE])
 def test_a_reader_keeps_what_it_began_to_read(s3: S3, size: int) -> None:
     s3.put_object(Bucket=BUCKET, Key="k", Body=b"a" * size)

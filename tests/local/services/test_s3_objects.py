@@ -1,4 +1,4 @@
-"""S3's buckets and objects through genuine boto3 and the gateway."""
+"""S3's objects through genuine boto3 and the gateway."""
 
 import base64
 import hashlib
@@ -303,6 +303,11 @@ def test_tags_replace_tags_and_have_limits(s3: Any) -> None:
     assert _refusal(s3.put_object_tagging, **absent) == ("NoSuchKey", 404)
 
 
+def test_metadata_beyond_two_kilobytes_is_refused(s3: Any) -> None:
+    members = {"Bucket": BUCKET, "Key": "talkative", "Metadata": {"a": "x" * 2048}}
+    assert _refusal(s3.put_object, **members) == ("MetadataTooLarge", 400)
+
+
 def test_what_is_absent_is_named(s3: Any) -> None:
     nowhere = {"Bucket": "no-such-bucket", "Key": "k"}
     for call in (s3.get_object, s3.put_object, s3.delete_object):
@@ -339,53 +344,6 @@ def test_what_is_not_carried_is_refused_by_name(s3: Any) -> None:
     stranger = {"ExpectedBucketOwner": "111122223333"}
     assert _refusal(s3.get_object, **members, **stranger) == ("AccessDenied", 403)
     assert _refusal(s3.head_bucket, Bucket=BUCKET, **stranger) == ("403", 403)
-
-
-def test_a_bucket_lives_from_create_to_delete(s3: Any) -> None:
-    name = "a-bucket.of-mine"
-    assert _refusal(s3.head_bucket, Bucket=name) == ("404", 404)
-    assert s3.create_bucket(Bucket=name)["Location"] == f"/{name}"
-    s3.create_bucket(Bucket=name)  # us-east-1 says 200 to its owner
-    assert s3.head_bucket(Bucket=name)["BucketRegion"] == "us-east-1"
-    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] is None
-    assert name in [each["Name"] for each in s3.list_buckets()["Buckets"]]
-    s3.put_object(Bucket=name, Key="k", Body=b"x")
-    assert _refusal(s3.delete_bucket, Bucket=name) == ("BucketNotEmpty", 409)
-    s3.delete_object(Bucket=name, Key="k")
-    s3.delete_bucket(Bucket=name)
-    assert _refusal(s3.delete_bucket, Bucket=name) == ("NoSuchBucket", 404)
-
-
-def test_buckets_are_tagged_and_listed_in_pages(s3: Any) -> None:
-    for name in ("page-1", "page-2", "page-3"):
-        s3.create_bucket(Bucket=name)
-    assert _refusal(s3.get_bucket_tagging, Bucket="page-1") == ("NoSuchTagSet", 404)
-    tags = [{"Key": "made-by", "Value": "scones"}]
-    s3.put_bucket_tagging(Bucket="page-1", Tagging={"TagSet": tags})
-    assert s3.get_bucket_tagging(Bucket="page-1")["TagSet"] == tags
-    s3.delete_bucket_tagging(Bucket="page-1")
-    assert _refusal(s3.get_bucket_tagging, Bucket="page-1") == ("NoSuchTagSet", 404)
-    pages = s3.get_paginator("list_buckets").paginate(
-        Prefix="page-", PaginationConfig={"PageSize": 2}
-    )
-    assert [[b["Name"] for b in page["Buckets"]] for page in pages] == [
-        ["page-1", "page-2"], ["page-3"],
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "name", ["Ab-c", "a_b", "ab", "a" * 64, "a..b", "-ab", "ab-", "192.168.1.1", "xn--ab"]
-)
-def test_a_bucket_name_must_be_one(s3: Any, name: str) -> None:
-    assert _refusal(s3.create_bucket, Bucket=name) == ("InvalidBucketName", 400)
-
-
-def test_a_client_of_another_region_gets_its_bucket_there(client: Callable[..., Any]) -> None:
-    s3 = client("s3", region_name="eu-west-1")
-    there = {"LocationConstraint": "eu-west-1"}
-    s3.create_bucket(Bucket="irish", CreateBucketConfiguration=there)
-    assert s3.get_bucket_location(Bucket="irish")["LocationConstraint"] == "eu-west-1"
-    assert s3.head_bucket(Bucket="irish")["BucketRegion"] == "eu-west-1"
 
 
 def test_presigned_addresses_work_without_boto3(s3: Any) -> None:

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from scones.local.errors import ServiceError
+
 COLUMNS = "bucket, key, size, etag, modified_at, attributes, blob"
+MAX_METADATA_BYTES = 2048
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,20 @@ def header_members(headers: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
-    """User metadata as it comes back: names in lower case, as HTTP headers carry them."""
-    return {name.lower(): value for name, value in (metadata or {}).items()}
+    """User metadata as it comes back: names in lower case, as HTTP headers carry them.
+
+    ServiceError MetadataTooLarge if names and values are more than S3 keeps.
+    """
+    plain = {name.lower(): value for name, value in (metadata or {}).items()}
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in plain.items())
+    if size > MAX_METADATA_BYTES:
+        raise ServiceError(
+            "MetadataTooLarge",
+            "Your metadata headers exceed the maximum allowed metadata size",
+            Size=size,
+            MaxSizeAllowed=MAX_METADATA_BYTES,
+        )
+    return plain
 
 
 def checksum_members(sums: dict[str, str], kind: str) -> dict[str, str]:

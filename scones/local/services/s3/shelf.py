@@ -66,7 +66,11 @@ create table if not exists parts (
 """
 
 INLINE_BYTES = 32 * 1024
-"""Objects up to this size lie in their row, larger ones in a blob."""
+"""Objects up to this size lie in their row, larger ones in a blob.
+
+Measured, 8 threads on 2 shared cores, n = 800, put/s in a row and in a blob: 8 KB 3100 and 630,
+30 KB 2200 and 880, 60 KB 1400 and 1800, 250 KB 510 and 620. Gets hardly differ up to 120 KB.
+"""
 
 
 class Taken(NamedTuple):

@@ -9,16 +9,16 @@ from scones.local.errors import ServiceError
 
 
 def bucket_tags(tag_set: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return _checked([(tag["Key"], tag["Value"]) for tag in tag_set], limit=50)
+    return _checked([(tag["Key"], tag["Value"]) for tag in tag_set], "Bucket", limit=50)
 
 
 def object_tags(tag_set: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    return _checked([(tag["Key"], tag["Value"]) for tag in tag_set], limit=10)
+    return _checked([(tag["Key"], tag["Value"]) for tag in tag_set], "Object", limit=10)
 
 
 def header_tags(header: str | None) -> dict[str, str]:
     """Object tags as PutObject takes them: the text of a query string."""
-    return _checked(parse_qsl(header or "", keep_blank_values=True), limit=10)
+    return _checked(parse_qsl(header or "", keep_blank_values=True), "Object", limit=10)
 
 
 def kept(tags: Mapping[str, str]) -> str:
@@ -31,13 +31,13 @@ def tag_set(text: str) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _checked(pairs: list[tuple[str, str]], limit: int) -> dict[str, str]:
+def _checked(pairs: list[tuple[str, str]], what: str, limit: int) -> dict[str, str]:
     """ServiceError unless they are within S3's limits.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
     """
     if len(pairs) > limit:
-        raise ServiceError("BadRequest", f"Object tags cannot be greater than {limit}")
+        raise ServiceError("BadRequest", f"{what} tags cannot be greater than {limit}")
     for key, value in pairs:
         if not 1 <= len(key) <= 128:
             raise ServiceError("InvalidTag", "The TagKey you have provided is invalid")
