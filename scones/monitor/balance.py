@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from scones.gate.calibration import bias_errors, fit_biased, fit_temperature, logits_of
+from scones.gate.calibration import bias_errors, fit_biased, logits_of
 from scones.gate.exact import boschloo, fisher, holm, informative, needed
 from scones.gate.intervals import newcombe, wilson
 from scones.monitor.windows import Window
+
+Floats = NDArray[np.float64]
 
 LEVEL = 0.05
 FEWEST = 5
@@ -42,7 +44,7 @@ class Test:
     high: float
     """95 % interval of the gap."""
     p: float
-    """Boschloo's, Fisher's in large tables; of the intercept, the likelihood-ratio test's."""
+    """Boschloo's, Fisher's in large tables; of the intercept, Wald's."""
     fisher_p: float | None
     adjusted_p: float
     """Holm's, over all tests of the balance."""
@@ -97,10 +99,19 @@ _VERDICTS = {
 }
 
 
-def weigh(window: Window, threshold: float) -> Balance:
-    """The balance of a window under a gate; every size of window has an answer, also 0."""
+def weigh(window: Window, threshold: float, prior_K: Floats | None = None) -> Balance:
+    """The balance of a window under a gate; every size of window has an answer, also 0.
+
+    `prior_K`: the classes' shares that the model was calibrated for; None for equal ones.
+    """
     known = window.labelled
-    judged = _with_labels(known, threshold) if len(known) else _without_labels(window, threshold)
+    if prior_K is None:
+        prior_K = np.full(len(window.class_names), 1 / len(window.class_names))
+    judged = (
+        _with_labels(known, threshold, prior_K)
+        if len(known)
+        else _without_labels(window, threshold)
+    )
     adjusted = holm([test.p for test in judged])
     tests = tuple(
         Test(**{**test.__dict__, "adjusted_p": p}) for test, p in zip(judged, adjusted, strict=True)
@@ -138,7 +149,7 @@ def _favoured(test: Test, class_names: Sequence[str]) -> str:
     return others[0] if len(others) == 1 else f"others over {test.class_name}"
 
 
-def _with_labels(known: Window, threshold: float) -> list[Test]:
+def _with_labels(known: Window, threshold: float, prior_K: Floats) -> list[Test]:
     right, accepted = known.called == known.truth_N, known.confidence >= threshold
     tests = []
     for k in _compared(known):
@@ -146,7 +157,7 @@ def _with_labels(known: Window, threshold: float) -> list[Test]:
         name = known.class_names[k]
         tests += _by_table("recall", name, of_class, right)
         tests += _by_table("coverage", name, of_class, accepted)
-    return tests + _intercepts(known)
+    return tests + _intercepts(known, prior_K)
 
 
 def _without_labels(window: Window, threshold: float) -> list[Test]:
@@ -184,28 +195,36 @@ def _by_table(
     ]  # fmt: skip
 
 
-def _intercepts(known: Window) -> list[Test]:
-    """Bias a class in logits, after the best temperature; positive: the model favours it."""
+def _intercepts(known: Window, prior_K: Floats) -> list[Test]:
+    """Bias a class in logits, after the best temperature; positive: the model favours it.
+
+    Labels in other shares than the model was made for move the fitted biases by the log of the
+    ratio: that is the stream's doing, and is taken off. Given the labels' counts the error is the
+    usual one less that of the counts (Prentice & Pyke 1979).
+    """
     logits_NK = logits_of(known.probabilities_NK)
-    plain = fit_temperature(logits_NK, known.truth_N)
+    count_K = np.bincount(known.truth_N, minlength=len(prior_K))
     biased = fit_biased(logits_NK, known.truth_N)
-    if biased.n == 0 or biased.warning is not None or plain.warning is not None:
+    if biased.n == 0 or biased.warning is not None or count_K.min() == 0:
         return []
     # What repairs a preference is opposite to it; two centred biases are halves of one intercept.
-    scale = 2 if len(known.class_names) == 2 else 1
-    preference_K = -scale * np.array(biased.biases_K)
-    errors_K = scale * bias_errors(biased, logits_NK)
+    scale = 2 if len(prior_K) == 2 else 1
+    stream_K = np.log(count_K / count_K.sum() / prior_K)
+    preference_K = scale * (stream_K - stream_K.mean() - np.array(biased.biases_K))
+    centre = np.eye(len(prior_K)) - 1 / len(prior_K)
+    by_counts_K = np.diag(centre @ np.diag(1 / count_K) @ centre)
+    variance_K = bias_errors(biased, logits_NK) ** 2 - by_counts_K
+    errors_K = scale * np.sqrt(np.maximum(variance_K, 0))
     half_K = stats.norm.ppf(1 - LEVEL / 2) * errors_K
     tests = []
     for k in _compared(known):
-        count = int((known.truth_N == k).sum())
         z = preference_K[k] / errors_K[k] if errors_K[k] > 0 else 0.0
         p = float(2 * stats.norm.sf(abs(z)))
         tests.append(
             Test(
                 "intercept", known.class_names[k], float(preference_K[k]),
                 float(preference_K[k] - half_K[k]), float(preference_K[k] + half_K[k]),
-                p, None, p, (count, len(known) - count), None,
+                p, None, p, (int(count_K[k]), len(known) - int(count_K[k])), None,
             )
         )  # fmt: skip
     return tests

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,11 @@ STYLE: dict[Any, Any] = {
 MANY = 1500
 """Above so many points the marks become small and faint, and one picture within the SVG."""
 PANELS = 4
-"""At most so many stretches of time are drawn; the latest ones."""
-PAUSE = timedelta(minutes=15)
-"""A longer silence ends a stretch: its width would squeeze what is to be seen."""
-
-
+"""At most so many stretches of time stand side by side."""
+SILENCE_S = 30.0
+"""A silence may part two stretches if it is longer than this, and ten times what is usual."""
+NARROW = 0.25
+"""A stretch with less than this share of the width says its time once."""
 ROUND_S = (
     *(1, 2, 5, 10, 15, 30),
     *(60 * each for each in (1, 2, 5, 10, 15, 30)),
@@ -86,15 +87,15 @@ def confidence_over_time(
     with rc_context(STYLE):
         figure = Figure(figsize=(9.2, 4.2), dpi=150, layout="constrained")
         stretches = _stretches(_spread(points))
-        widths = [math.sqrt(len(each)) + 4 for each in stretches]
-        grid = GridSpec(1, len(stretches) + 1, figure, width_ratios=[*widths, sum(widths) / 7])
+        widths = _widths(stretches)
+        grid = GridSpec(1, len(stretches) + 1, figure, width_ratios=[*widths, 1 / 7])
         first: Axes | None = None
         floor = _floor(points, len(classes), threshold)
         for place, stretch in enumerate(stretches):
             axes = figure.add_subplot(grid[0, place], sharey=first)
             first = first or axes
             _scatter(axes, stretch, classes, len(points) > MANY)
-            _time_axis(axes, stretch, len(stretches))
+            _time_axis(axes, stretch, widths[place])
             _gate_line(axes, threshold)
             axes.tick_params(labelleft=axes is first)
             _plain(axes)
@@ -147,13 +148,23 @@ def _spread(points: Sequence[Point]) -> list[Point]:
 
 
 def _stretches(points: Sequence[Point]) -> list[list[Point]]:
-    """Split at long silences; the latest `PANELS`, and one empty list for no points."""
-    found: list[list[Point]] = [[]]
-    for point in points:
-        if found[-1] and point.at - found[-1][-1].at > PAUSE:
-            found.append([])
-        found[-1].append(point)
-    return found[-PANELS:]
+    """Split at the longest silences, at most `PANELS`, so that a run of seconds is not squeezed by
+    the days between runs. No points, one empty list.
+    """
+    gaps_s = np.diff([point.at.timestamp() for point in points])
+    if len(gaps_s) == 0:
+        return [list(points)]
+    least_s = max(SILENCE_S, 10 * float(np.quantile(gaps_s, 0.9)), 0.05 * float(gaps_s.sum()))
+    longest = np.argsort(gaps_s, kind="stable")[-(PANELS - 1) :]
+    splits = sorted(int(place) + 1 for place in longest if gaps_s[place] > least_s)
+    return [list(points[start:end]) for start, end in pairwise([0, *splits, len(points)])]
+
+
+def _widths(stretches: Sequence[Sequence[Point]]) -> list[float]:
+    """Shares of the chart's width: more points, more room, but room to read for every one."""
+    roots = [math.sqrt(len(each)) for each in stretches]
+    widths = [max(root, 0.35 * max(roots), 1.0) for root in roots]
+    return [width / sum(widths) for width in widths]
 
 
 def _floor(points: Sequence[Point], num_classes: int, threshold: float) -> float:
@@ -191,7 +202,7 @@ def _legend(classes: Sequence[str], threshold: float) -> list[Line2D]:
     return [*marks, gate]
 
 
-def _time_axis(axes: Axes, stretch: Sequence[Point], panels: int) -> None:
+def _time_axis(axes: Axes, stretch: Sequence[Point], width: float) -> None:
     if not stretch:
         axes.set_xticks([])
         axes.text(0.5, 0.5, "nothing captured yet", transform=axes.transAxes, ha="center")
@@ -199,10 +210,13 @@ def _time_axis(axes: Axes, stretch: Sequence[Point], panels: int) -> None:
     first, last = stretch[0].at, stretch[-1].at
     margin = max((last - first) * 0.03, timedelta(seconds=0.5))
     axes.set_xlim((first - margin).timestamp(), (last + margin).timestamp())
-    ticks, words = _ticks(first - margin, last + margin, max(2, 7 // panels))
+    if width < NARROW:
+        ticks, words = [first + (last - first) / 2], [f"{first:%H:%M}"]
+    else:
+        ticks, words = _ticks(first - margin, last + margin, max(2, int(8 * width)))
     axes.set_xticks([each.timestamp() for each in ticks], words)
     axes.tick_params(axis="x", labelsize=8.5)
-    axes.set_xlabel(f"{first:%d %b %Y}, UTC" if panels < 3 else f"{first:%d %b}", fontsize=9)
+    axes.set_xlabel(f"{first:%d %b}" if width < NARROW else f"{first:%d %b %Y}, UTC", fontsize=9)
 
 
 def _ticks(first: datetime, last: datetime, count: int) -> tuple[list[datetime], list[str]]:

@@ -54,9 +54,9 @@ def bbse(baseline: Baseline, probabilities_NK: Floats) -> Mix:
     inverse = np.linalg.inv(called_KK)
     share_K = inverse @ seen_K
     # The delta method: of the calls seen, and of each class's calls in the baseline.
-    spread = _multinomial(seen_K) / n
+    spread = _multinomial(seen_K, n)
     for k in range(num_classes):
-        spread = spread + share_K[k] ** 2 * _multinomial(called_KK[:, k]) / counts_K[k]
+        spread = spread + share_K[k] ** 2 * _multinomial(called_KK[:, k], int(counts_K[k]))
     return _mix("BBSE", share_K, inverse @ spread @ inverse.T, n)
 
 
@@ -94,15 +94,18 @@ def reweighted(baseline: Baseline, probabilities_NK: Floats, share_K: Floats) ->
     return corrected
 
 
-def _multinomial(share_K: Floats) -> Floats:
-    return np.diag(share_K) - np.outer(share_K, share_K)
+def _multinomial(share_K: Floats, n: int) -> Floats:
+    """Covariance of counted shares; half a count is added each, lest a count of 0 seem certain."""
+    smoothed_K = (share_K * n + 0.5) / (n + len(share_K) / 2)
+    covariance: Floats = (np.diag(smoothed_K) - np.outer(smoothed_K, smoothed_K)) / n
+    return covariance
 
 
 def _mix(method: str, share_K: Floats, covariance: Floats, n: int) -> Mix:
     half = stats.norm.ppf(0.975) * np.sqrt(np.maximum(np.diag(covariance), 0))
-    low, high = np.clip(share_K - half, 0, 1), np.clip(share_K + half, 0, 1)
-    clipped = np.clip(share_K, 0, 1)
-    return Mix(method, clipped / clipped.sum(), low, high, n)
+    share_K = np.clip(share_K, 0, 1)
+    share_K = share_K / share_K.sum()
+    return Mix(method, share_K, np.clip(share_K - half, 0, 1), np.clip(share_K + half, 0, 1), n)
 
 
 def _refused(method: str, num_classes: int, n: int, reason: str) -> Mix:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scones.gate.heldout import Baseline, Gate
 from scones.monitor import balance as balances
@@ -18,6 +19,8 @@ from scones.monitor.balance import Balance
 from scones.monitor.drift import Drift, audit, watch
 from scones.monitor.shift import Mix, bbse, mlls
 from scones.monitor.windows import Window
+
+Floats = NDArray[np.float64]
 
 ALARMS = ("suspended", "biased", "drift")
 """What `--fail-on` can name."""
@@ -68,7 +71,7 @@ class Findings:
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "threshold": self.threshold,
             "alarms": list(self.alarms),
-            "balance": asdict(self.balance),
+            "balance": _balance_json(self.balance),
             "accuracy": {
                 "counted": _share_json(self.counted),
                 "estimated": _share_json(self.estimated),
@@ -89,7 +92,7 @@ def judge(
 ) -> Findings:
     """All verdicts on a window, under the gate at `threshold`; also of no records."""
     baseline = gate.baseline if gate and len(gate.baseline.labels_N) else None
-    balance = balances.weigh(window, threshold)
+    balance = balances.weigh(window, threshold, _prior(baseline))
     reference = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
     confidence = watch(reference, window.confidence)
     audited = _audit(window, threshold, gate)
@@ -122,6 +125,20 @@ def changes(before: Mapping[str, str], findings: Findings) -> list[Verdict]:
 def states(findings: Findings) -> dict[str, str]:
     """What `changes` wants as `before` the next time."""
     return {verdict.about: verdict.state for verdict in findings.verdicts}
+
+
+def _shares(baseline: Baseline) -> Floats:
+    """Share of each class among the baseline's labels."""
+    counts_K = np.bincount(baseline.labels_N, minlength=len(baseline.class_names))
+    shares: Floats = counts_K / counts_K.sum()
+    return shares
+
+
+def _prior(baseline: Baseline | None) -> Floats | None:
+    """What the model was calibrated for; None where a class had no pictures, or none were kept."""
+    if baseline is None or _shares(baseline).min() == 0:
+        return None
+    return _shares(baseline)
 
 
 def _audit(window: Window, threshold: float, gate: Gate | None) -> Drift | None:
@@ -174,7 +191,7 @@ def _of_mix(mix: Mix, class_names: Sequence[str], baseline: Baseline) -> Verdict
     about = f"mix by {mix.method}"
     if mix.refused:
         return Verdict(about, "no estimate", f"No estimate of the stream's mix: {mix.refused}.")
-    before_K = np.bincount(baseline.labels_N, minlength=len(class_names)) / len(baseline.labels_N)
+    before_K = _shares(baseline)
     outside = (before_K < mix.low_K) | (before_K > mix.high_K)
     told = ", ".join(
         f"{100 * share:.0f} % {name} (95 %: {100 * low:.0f} to {100 * high:.0f})"
@@ -230,6 +247,13 @@ def _of_accuracy(by_labels: Share, by_confidence: Share) -> Verdict:
 def _told(share: Share) -> str:
     low, high = 100 * share.low, 100 * share.high
     return f"{100 * share.value:.1f} % (95 %: {low:.1f} to {high:.1f}; n = {share.n})"
+
+
+def _balance_json(balance: Balance) -> dict[str, Any]:
+    told = asdict(balance)
+    if balance.n == 0:
+        told["shares"] = [(None, low, high) for _, low, high in balance.shares]
+    return told
 
 
 def _share_json(share: Share) -> dict[str, float | int | None]:

@@ -64,7 +64,7 @@ class Window:
         if seconds <= 0:
             raise ValueError(f"a window's length in seconds must be above 0, got {seconds}")
         spans, starts = np.unique(np.floor(self.at_N / seconds), return_index=True)
-        ends = np.append(starts[1:], len(self))
+        ends = np.append(starts, len(self))[1:]
         for span, start, end in zip(spans, starts, ends, strict=True):
             yield float(span * seconds), self.take(slice(int(start), int(end)))
 

@@ -1,0 +1,143 @@
+"""A window judged: what makes the certificate active, suspended or none, and what is told of it."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from scones.gate.heldout import Gate, HeldOut, weigh
+from scones.monitor.drift import watch
+from scones.monitor.verdict import Findings, changes, judge, states
+from scones.monitor.windows import UNKNOWN, Window
+
+NAMES = ("bicycle", "motorcycle")
+
+
+def logits(rng: np.random.Generator, labels: NDArray[np.int64], sharp: float = 1.0) -> Any:
+    """Two-class logits of an accuracy of about .95 when sharp is 1."""
+    z = sharp * rng.normal(np.where(labels == 1, 5.0, -5.0), 3.0)
+    return np.stack([-z / 2, z / 2], axis=1)
+
+
+def trained(n: int = 400) -> Gate:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(n) % 2).astype(np.int64)
+    return weigh(HeldOut(NAMES, logits(rng, labels), labels, ("",) * n))
+
+
+def stream(
+    gate: Gate, n: int, *, sharp: float = 1.0, labelled: bool = True, share: float = 0.5
+) -> Window:
+    rng = np.random.default_rng(1)
+    labels = (rng.random(n) < share).astype(np.int64)
+    p = gate.calibration(logits(rng, labels, sharp))
+    return Window(NAMES, np.arange(float(n)), p, labels if labelled else np.full(n, UNKNOWN))
+
+
+def state(findings: Findings, about: str) -> str:
+    return states(findings)[about]
+
+
+def sentence(findings: Findings, about: str) -> str:
+    return next(verdict.sentence for verdict in findings.verdicts if verdict.about == about)
+
+
+def test_a_stream_like_the_baseline_leaves_the_certificate_active() -> None:
+    gate = trained()
+    findings = judge(stream(gate, 1000), gate.threshold(0.8), gate=gate)
+    assert findings.alarms == ()
+    assert state(findings, "gate") == "active"
+    assert "The certificate is ACTIVE" in sentence(findings, "gate")
+    assert state(findings, "bias") == "no bias found"
+    assert state(findings, "confidence") == "no drift"
+    assert state(findings, "mix by BBSE") == state(findings, "mix by MLLS") == "as the baseline"
+    assert state(findings, "accuracy") == "as estimated"
+
+
+def test_flattened_confidences_suspend_the_certificate() -> None:
+    gate = trained()
+    findings = judge(stream(gate, 1000, sharp=0.4), gate.threshold(0.8), gate=gate)
+    assert findings.alarms[0] == "suspended"
+    assert "drift" in findings.alarms
+    assert "SUSPENDED: the confidences have drifted" in sentence(findings, "gate")
+    assert findings.confidence.alarm is not None
+    assert f"shown at record {findings.confidence.alarm + 1} of 1000" in sentence(
+        findings, "confidence"
+    )
+
+
+def test_wrong_labels_suspend_the_certificate_though_confidences_stay() -> None:
+    gate = trained()
+    same = stream(gate, 400)
+    flipped = np.where(np.arange(400) % 4 == 0, 1 - same.truth_N, same.truth_N)
+    window = Window(NAMES, same.at_N, same.probabilities_NK, flipped)
+    findings = judge(window, gate.threshold(0.8), gate=gate)
+    assert "suspended" in findings.alarms
+    assert "drift" not in findings.alarms
+    assert "labels show that more than 5 % of accepted are wrong" in sentence(findings, "gate")
+    assert state(findings, "accuracy") == "estimate and labels differ"
+
+
+def test_an_unbalanced_stream_is_told_from_a_bias() -> None:
+    gate = trained()
+    findings = judge(stream(gate, 1000, share=0.85), gate.threshold(0.8), gate=gate)
+    assert state(findings, "mix by MLLS") == "unbalanced stream"
+    assert state(findings, "bias") != "biased"
+
+
+def test_a_threshold_by_hand_promises_nothing() -> None:
+    gate = trained()
+    assert gate.overall.threshold is not None
+    window = stream(gate, 50)
+    assert state(judge(window, 0.8), "gate") == "by hand"
+    below = judge(window, gate.overall.threshold - 0.01, gate=gate)
+    assert state(below, "gate") == "by hand"
+    assert "below the certified" in sentence(below, "gate")
+
+
+def test_a_gate_that_could_not_be_certified_says_so() -> None:
+    gate = trained(20)
+    findings = judge(stream(gate, 50), gate.threshold(0.8), gate=gate)
+    assert state(findings, "gate") == "not certifiable"
+    assert "more are needed" in sentence(findings, "gate")
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_hardly_a_record_still_has_every_verdict(n: int, labelled: bool) -> None:
+    gate = trained()
+    for known in (gate, trained(0), None):
+        findings = judge(stream(gate, n, labelled=labelled), 0.9, gate=known)
+        assert {"gate", "bias", "confidence", "accuracy"} <= set(states(findings))
+        assert findings.alarms == ()
+        json.dumps(findings.to_json(), allow_nan=False)
+
+
+def test_drift_of_pictures_is_told_by_what_moved() -> None:
+    gate = trained()
+    moved = {"brightness": watch(np.zeros(50), np.ones(200)), "contrast": watch([], [0.5])}
+    findings = judge(stream(gate, 200), 0.9, gate=gate, pictures=moved)
+    assert state(findings, "pictures") == "drift"
+    assert "drifted in brightness (record" in sentence(findings, "pictures")
+    still = judge(stream(gate, 200), 0.9, gate=gate, pictures={"contrast": moved["contrast"]})
+    assert sentence(still, "pictures") == "No drift of contrast in 1 pictures."
+
+
+def test_a_message_goes_out_when_a_verdict_changes_not_when_it_stays() -> None:
+    gate = trained()
+    calm = judge(stream(gate, 500), gate.threshold(0.8), gate=gate)
+    assert len(changes({}, calm)) == len(calm.verdicts)
+    assert changes(states(calm), calm) == []
+    upset = judge(stream(gate, 500, sharp=0.4), gate.threshold(0.8), gate=gate)
+    assert {"gate", "confidence"} <= {each.about for each in changes(states(calm), upset)}
+
+
+def test_findings_are_plain_json() -> None:
+    gate = trained()
+    told = json.loads(json.dumps(judge(stream(gate, 300), 0.9, gate=gate).to_json()))
+    assert told["threshold"] == 0.9
+    assert told["accuracy"]["counted"]["n"] > 0
+    assert told["drift"]["confidence"]["alarm"] is None
+    assert [mix["method"] for mix in told["mix"]] == ["BBSE", "MLLS"]
