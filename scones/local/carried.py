@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from botocore.model import OperationModel, ServiceModel
+from botocore.validate import ParamValidator
 
 from scones.local.errors import ServiceError
 from scones.local.protocol.constraints import Constraints
@@ -39,6 +40,13 @@ class Operation:
     def constraints(self) -> Constraints:
         """What the model demands of its input."""
         return Constraints(self.model.service_model.service_name, self.model.input_shape)
+
+    def refuse_types(self, arguments: dict[str, Value]) -> None:
+        """ServiceError for arguments that did not come through the wire and are no such values."""
+        if self.model.input_shape is not None:
+            report = ParamValidator().validate(arguments, self.model.input_shape)
+            if report.has_errors():
+                raise ServiceError("ValidationException", report.generate_report())
 
     def refuse(self, arguments: dict[str, Value]) -> None:
         """ServiceError for members that we do not carry and values that the model forbids."""

@@ -6,6 +6,7 @@ Rendered from the inspection by which the gateway itself decides what to answer.
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from scones.local.build import Ground, build
@@ -26,6 +27,14 @@ def page() -> str:
     """The page in Markdown, of the services that `build` makes."""
     with tempfile.TemporaryDirectory() as folder:
         return render(_carried(Path(folder)))
+
+
+@cache
+def carried_names() -> dict[str, list[str]]:
+    """AWS's names of the operations carried, by boto3's names of the services."""
+    with tempfile.TemporaryDirectory() as folder:
+        services = _carried(Path(folder)).items()
+        return {name: sorted(each.by_name) for name, each in services}
 
 
 def render(services: Mapping[str, Carried]) -> str:

@@ -84,7 +84,9 @@ class Gateway:
         if carried is None or operation not in carried.by_method:
             message = f"The local cloud does not carry {service}:{operation}."
             raise ServiceError("NotImplemented", message, 501)
-        result = await self._perform(carried.by_method[operation], arguments)
+        found = carried.by_method[operation]
+        found.refuse_types(arguments)
+        result = await self._perform(found, arguments)
         result.pop("ResponseMetadata", None)
         return result
 
@@ -281,13 +283,13 @@ def _write(operation: Operation, result: dict[str, Value], request_id: str) -> R
 
 
 async def _send(request: Request, response: Response, send: Send) -> None:
-    bodyless = response.status in (204, 304)  # RFC 9110, sections 15.3.5 and 15.4.5
-    body = b"" if bodyless else response.body
+    body = response.body
     if isinstance(body, io.BytesIO):
         body = body.read()  # in memory already: needs no thread and no second message
-    has_body = request.method != "HEAD" and not bodyless
+    has_length = response.status not in (204, 304)  # RFC 9110, sections 15.3.5 and 15.4.5
+    has_body = has_length and request.method != "HEAD"
     headers = {name.lower(): value for name, value in response.headers.items()}
-    if "content-length" not in headers and not bodyless:
+    if has_length and "content-length" not in headers:
         headers["content-length"] = str(len(body) if isinstance(body, bytes) else _left(body))
     start = {
         "type": "http.response.start",

@@ -25,9 +25,18 @@ from scones.local.processes import Processes
 from scones.local.sagemaker.capture import WINDOW_S
 from scones.local.sagemaker.training import STOP_GRACE_S
 
+if sys.platform == "win32":
+    _new_event_loop = asyncio.new_event_loop
+else:
+    import uvloop
+
+    _new_event_loop = uvloop.new_event_loop
+
 _PARENT_POLL_S = 0.5
 _GRACE_S = 2
 """For requests still running when the server is told to stop; ours."""
+_KEEP_ALIVE_S = 65
+"""For idle connections: longer than clients keep theirs (botocore's pool: as long as they last)."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +78,7 @@ def _run(options: argparse.Namespace) -> None:
     with contextlib.closing(listener), locked(home):
         _log_to(home / "server.log")
         identity = Identity(_url(listener), options.account, options.region)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_new_event_loop) as runner:
             runner.run(_serve(options, home, identity, listener))
 
 
@@ -94,8 +103,9 @@ async def _serve(
                 await stack.enter_async_context(service)
         gateway.carry(services)
         config = uvicorn.Config(
-            gateway, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, timeout_graceful_shutdown=_GRACE_S, backlog=1024,
+            gateway, http="httptools", ws="none", lifespan="off",
+            log_config=None, access_log=False, server_header=False, backlog=1024,
+            timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_KEEP_ALIVE_S,
         )  # fmt: skip
         facts = {
             "pid": os.getpid(),
@@ -178,14 +188,6 @@ def _log_to(file: Path) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for chatty in ("uvicorn.error", "asyncio", "botocore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _loop_factory() -> Any:
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 def _stop_on_signals(server: _Server) -> None:

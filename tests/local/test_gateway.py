@@ -94,8 +94,10 @@ def test_operations_can_be_called_in_process(tmp_path: Path) -> None:
         with pytest.raises(ServiceError) as refusal:
             asyncio.run(app.call(service, operation, {}))
         assert refusal.value.status == 501
-    with pytest.raises(ServiceError, match="Value null at 'functionName'"):
-        asyncio.run(app.call("lambda", "invoke", {}))
+    for wrong in ({}, {"FunctionName": 7}, {"FunctionName": "f", "Payload": {"a": 1}}):
+        with pytest.raises(ServiceError, match=r"FunctionName|Payload") as refusal:
+            asyncio.run(app.call("lambda", "invoke", wrong))
+        assert refusal.value.code == "ValidationException"
 
 
 class NoOperation:
