@@ -208,8 +208,10 @@ class Workers:
              json.dumps({**plan, "keep": self._keep()}), *_PYTHON, "-c", "pass"],
             environment={},
         )  # fmt: skip
-        said, _ = await process.communicate()
-        self._processes.forget(process)
+        try:
+            said, _ = await process.communicate()
+        finally:
+            await self._processes.stop(process)
         if process.returncode != 0:
             logger.warning(
                 "Lambda functions share one /tmp, so each runs one request at a time: %s",

@@ -195,7 +195,7 @@ class Functions(Operations):
             latest["Description"] = Description
         return self._publish(name, latest)
 
-    def delete_function(self, FunctionName: str, Qualifier: str | None = None) -> None:
+    def delete_function(self, FunctionName: str, Qualifier: str | None = None) -> dict[str, Any]:
         """The function with all its versions, or just the version that is named."""
         named = self._ledger.named(FunctionName, Qualifier)
         self._ledger.configuration(named)
@@ -208,6 +208,7 @@ class Functions(Operations):
         else:
             self._ledger.store.write("delete from functions where name = ?", named.name)
         self._retire(named.name)
+        return {"StatusCode": 204}
 
     def _told(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings as a configuration tells them; those not given are left out."""
