@@ -34,6 +34,9 @@ async def run(visit: Visit) -> Any:
     map_run = visit.interpreter.world.open_map_run(
         plan_, (begun.details or {})["mapRunArn"] if begun else None
     )
+    if begun is not None and visit.interpreter.history.redriven and not _redriven(tail):
+        details = {"mapRunArn": map_run.arn, "redriveCount": map_run.redrives}
+        visit.scope.add("MapRunRedriven", details)
     if begun is None:
         begun = visit.scope.add("MapRunStarted", {"mapRunArn": map_run.arn})
     try:
@@ -86,10 +89,9 @@ async def _carry_out(
     inputs = batcher.batches(visit, chosen)
     map_run.begin(len(inputs))
     await visit.interpreter.world.settled()
-    children = _Children(visit, plan_, map_run, inputs)
-    limit = min(plan_.max_concurrency or WIDEST, len(inputs))
-    if limit:
-        await fanout.together(children.work() for _ in range(limit))
+    children = _Children(visit, map_run, inputs)
+    if inputs:
+        await fanout.together(children.work() for _ in range(min(WIDEST, len(inputs))))
     if "ResultWriter" in visit.state.fields:
         return await writer.write(visit, map_run.arn, children.results)
     succeeded = (outcome for outcome, _ in children.results if outcome.status == "SUCCEEDED")
@@ -99,9 +101,8 @@ async def _carry_out(
 class _Children:
     """The children of a run, started one after the other by several workers."""
 
-    def __init__(self, visit: Visit, plan_: MapRunPlan, map_run: MapRun, inputs: list[Any]) -> None:
+    def __init__(self, visit: Visit, map_run: MapRun, inputs: list[Any]) -> None:
         self._visit = visit
-        self._plan = plan_
         self._map_run = map_run
         self._inputs = inputs
         self._next = 0
@@ -111,22 +112,28 @@ class _Children:
     async def work(self) -> None:
         """Run children until no item is left; StatesError once too many have failed."""
         while self._next < len(self._inputs):
-            index, self._next = self._next, self._next + 1
-            text = self._visit.interpreter.text(self._inputs[index], self._visit.state.name)
-            self.results[index] = await self._map_run.child(index, text)
-            if self.results[index][0].status != "SUCCEEDED":
-                self._failed += 1
-                self._check()
+            async with self._map_run.slots:
+                await self._one()
+
+    async def _one(self) -> None:
+        if self._next >= len(self._inputs):
+            return
+        index, self._next = self._next, self._next + 1
+        text = self._visit.interpreter.text(self._inputs[index], self._visit.state.name)
+        self.results[index] = await self._map_run.child(index, text)
+        if self.results[index][0].status != "SUCCEEDED":
+            self._failed += 1
+            self._check()
 
     def _check(self) -> None:
-        if exceeds(self._plan, self._failed, len(self._inputs)):
+        if exceeds(self._map_run, self._failed, len(self._inputs)):
             raise StatesError(
                 EXCEED_TOLERATED_FAILURE_THRESHOLD,
                 "The specified tolerated failure threshold was exceeded",
             )
 
 
-def exceeds(plan_: MapRunPlan, failed: int, total: int) -> bool:
+def exceeds(plan_: MapRunPlan | MapRun, failed: int, total: int) -> bool:
     """Have more items failed than may? Without a limit none may; of two, either counts."""
     limits = []
     if plan_.tolerated_count is not None:
@@ -146,6 +153,10 @@ def selected(visit: Visit, index: int, item: Any) -> Any:
         return fanout.selected(visit, scope, item)
     finally:
         scope.item = scope_item
+
+
+def _redriven(tail: list[Event]) -> bool:
+    return _recorded(tail, "MapRunRedriven") is not None
 
 
 def _recorded(tail: list[Event], kind: str) -> Event | None:

@@ -18,6 +18,19 @@ RETRY = "Retry"
 """The note that a state is tried again: `error`, `cause`, and `until`, seconds since 1970."""
 
 
+REDRIVEN = "ExecutionRedriven"
+"""What was going on before it, and had not ended, begins anew."""
+
+_KEPT_BY_REDRIVE = (
+    "StateEntered",
+    "StateExited",
+    "StateStarted",
+    "MapRunStarted",
+    "MapIterationStarted",
+    "MapIterationSucceeded",
+)
+
+
 class Event(NamedTuple):
     """One event. `details` is what AWS shows under `detail_member`, less its *Details flags."""
 
@@ -42,9 +55,13 @@ class History:
         self._now = now
         self._last = 0
         self._recorded: dict[str, list[Event]] = defaultdict(list)
-        for event in recorded:
+        events = list(recorded)
+        redriven = max((n for n, each in enumerate(events) if each.kind == REDRIVEN), default=0)
+        self.redriven = redriven > 0
+        for number, event in enumerate(events):
             self._last = max(self._last, event.id)
-            self._recorded[event.scope].append(event)
+            if number >= redriven or event.kind.endswith(_KEPT_BY_REDRIVE):
+                self._recorded[event.scope].append(event)
 
     def add(
         self, kind: str, scope: str, previous: int, details: Mapping[str, Any] | None = None

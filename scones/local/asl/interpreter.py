@@ -190,9 +190,9 @@ class Interpreter:
             await self.world.clock.sleep_until(until)
             visit.attempt = retries.count
             return None
+        fanout.mark_failed(visit)
         index = matching(failure, visit.state.catchers)
         if index is None:
-            fanout.mark_failed(visit)
             raise failure
         return visit.catch(visit.state.catchers[index], failure)
 

@@ -1,6 +1,7 @@
 """What an interpreter needs of the world outside, as arguments."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -92,7 +93,25 @@ class MapRunPlan(NamedTuple):
 class MapRun(Protocol):
     """A Map Run: child executions with records of their own."""
 
-    arn: str
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+
+    @property
+    def slots(self) -> AbstractAsyncContextManager[None]:
+        """A place among the children that may run at the same time."""
+
+    @property
+    def tolerated_count(self) -> int | None:
+        """How many items may fail; UpdateMapRun changes it while it runs."""
+
+    @property
+    def tolerated_percentage(self) -> float | None:
+        """How many per cent of them may."""
+
+    @property
+    def redrives(self) -> int:
+        """How often it was redriven."""
 
     def begin(self, count: int) -> None:
         """So many items there are."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scones.local.asl.fanout import ABORT
-from scones.local.asl.history import Event, History
+from scones.local.asl.history import REDRIVEN, Event, History
 from scones.local.asl.interpreter import Interpreter, World
 from scones.local.asl.machine import Machine
 from scones.local.asl.ports import Clock, Outcome
 from scones.local.asl.text import load
 from scones.local.asl.timestamps import render
 from scones.local.executions.journal import Journal
-from scones.local.executions.record import ABORTED, FAILED, TIMED_OUT, Record
+from scones.local.executions.record import ABORTED, FAILED, RUNNING, TIMED_OUT, Record
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +69,22 @@ class Engine:
             self._drive(running, {"roleArn": role_arn})
         )
         return running
+
+    def redrive(
+        self, record: Record, machine: Machine, context: Mapping[str, Any], role_arn: str
+    ) -> Running:
+        """Run an execution again from where it failed."""
+        recorded = self.journal.history(record.id)
+        record.redrives += 1
+        record.redriven = self.clock.now()
+        record.status, record.stopped = RUNNING, None
+        record.output = record.error = record.cause = None
+        last = max((event.id for event in recorded), default=0)
+        details = {"redriveCount": record.redrives}
+        redriven = Event(last + 1, 0, REDRIVEN, record.redriven, "", details)
+        self.journal.append(record.id, redriven)
+        self.journal.change(record)
+        return self.start(record, machine, context, role_arn, [*recorded, redriven])
 
     async def stop(self, running: Running, error: str | None, cause: str | None) -> None:
         """End an execution as StopExecution does; return when that is recorded."""

@@ -40,7 +40,7 @@ create table if not exists map_runs (
     arn text primary key, execution_arn text not null, state text not null, status text not null,
     started real not null, stopped real, max_concurrency integer not null,
     tolerated_count integer not null, tolerated_percentage real not null,
-    total integer not null, express integer not null
+    total integer not null, express integer not null, redrives integer not null
 );
 create index if not exists map_runs_by_execution on map_runs (execution_arn);
 """

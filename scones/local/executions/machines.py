@@ -2,9 +2,9 @@
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from scones.local.asl.machine import Machine, build
 from scones.local.store import Store
@@ -56,6 +56,29 @@ class MachineRow:
     settings: dict[str, Any]
     versions: int
     """How many versions were ever published."""
+
+
+class Version(NamedTuple):
+    """A revision that was published under a number."""
+
+    arn: str
+    machine_arn: str
+    number: int
+    revision: int
+    description: str | None
+    created: float
+
+
+class Alias(NamedTuple):
+    """A name that leads to one version or two, with weights in per cent."""
+
+    arn: str
+    machine_arn: str
+    name: str
+    description: str | None
+    routing: dict[str, int]
+    created: float
+    updated: float
 
 
 class Machines:
@@ -165,6 +188,56 @@ class Machines:
                 "delete from tags where arn = ? and key = ?", [(arn, key) for key in keys]
             )
 
+    def publish(self, row: MachineRow, description: str | None, now: float) -> Version:
+        """The version of a machine's present revision: a new one, or the last if it is the same."""
+        last = self.versions(row.arn)[:1]
+        if last and last[0].revision == row.revision:
+            return last[0]
+        number = row.versions + 1
+        version = Version(f"{row.arn}:{number}", row.arn, number, row.revision, description, now)
+        with self._store.transaction() as connection:
+            connection.execute("insert into versions values (?, ?, ?, ?, ?, ?)", version)
+            connection.execute("update machines set versions = ? where arn = ?", (number, row.arn))
+        self._rows[row.arn] = replace(row, versions=number)
+        return version
+
+    def versions(self, machine_arn: str) -> list[Version]:
+        """The versions of a machine, the newest first."""
+        rows = self._store.read(
+            "select * from versions where machine_arn = ? order by number desc", machine_arn
+        )
+        return [Version(*row) for row in rows]
+
+    def version(self, arn: str) -> Version | None:
+        """A version by its ARN."""
+        rows = self._store.read("select * from versions where arn = ?", arn)
+        return Version(*rows[0]) if rows else None
+
+    def delete_version(self, arn: str) -> None:
+        """Drop a version."""
+        self._store.write("delete from versions where arn = ?", arn)
+
+    def aliases(self, machine_arn: str) -> list[Alias]:
+        """The aliases of a machine, by name."""
+        rows = self._store.read(
+            "select * from aliases where machine_arn = ? order by name", machine_arn
+        )
+        return [_alias(row) for row in rows]
+
+    def alias(self, arn: str) -> Alias | None:
+        """An alias by its ARN."""
+        rows = self._store.read("select * from aliases where arn = ?", arn)
+        return _alias(rows[0]) if rows else None
+
+    def keep_alias(self, alias: Alias) -> None:
+        """Keep a new alias, or what has changed about one."""
+        row = alias._replace(routing=json.dumps(alias.routing))  # type: ignore[arg-type]
+        self._store.write("insert or replace into aliases values (?, ?, ?, ?, ?, ?, ?)", *row)
+
+    def delete_alias(self, arn: str) -> None:
+        """Drop an alias."""
+        self._store.write("delete from aliases where arn = ?", arn)
+
     @staticmethod
     def _revise(connection: Any, arn: str, definition: str, role_arn: str, now: float) -> int:
         cursor = connection.execute(
@@ -174,3 +247,7 @@ class Machines:
         )
         number: int = cursor.lastrowid
         return number
+
+
+def _alias(row: Any) -> Alias:
+    return Alias(**{**dict(row), "routing": json.loads(row["routing"])})

@@ -2,9 +2,11 @@
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from scones.local.asl.distributed import WIDEST
 from scones.local.asl.fanout import ABORT
 from scones.local.asl.machine import Machine
 from scones.local.asl.ports import MapRunPlan, Outcome
@@ -12,7 +14,40 @@ from scones.local.asl.timestamps import render
 from scones.local.executions.engine import Engine, Running
 from scones.local.executions.record import ENDED, RUNNING, SUCCEEDED, Record
 
-_INSERT = "insert into map_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "insert into map_runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+
+
+class Slots:
+    """Places for children that run at the same time, as many as `limit` says just now."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        while self._used >= self._limit:
+            place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            await place
+        self._used += 1
+
+    async def __aexit__(self, *error: object) -> None:
+        self._used -= 1
+        self._wake()
+
+    def resize(self, limit: int) -> None:
+        """So many from now on; who runs may go on."""
+        self._limit = limit
+        for _ in range(limit):
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
 
 
 class MapRun:
@@ -26,15 +61,29 @@ class MapRun:
         self._parent: Running = parent
         machine = parent.record.machine_arn.rpartition(":")[2].partition("/")[0]
         label = plan.label or str(uuid.uuid5(uuid.NAMESPACE_OID, plan.state))
+        self._redriven = parent.interpreter.history.redriven
         self._prefix = parent.record.arn.split(":execution:")[0]
         self._stem = f"{machine}/{label}"
         self.arn = arn or f"{self._prefix}:mapRun:{self._stem}:{uuid.uuid4()}"
+        self.slots = Slots(plan.max_concurrency or WIDEST)
+        self.tolerated_count = plan.tolerated_count
+        self.tolerated_percentage = plan.tolerated_percentage
         self._before: dict[int, Record] = {}
+        self.redrives = 0
         if arn:
             found = engine.journal.find("map_run_arn = ?", arn)
             self._before = {each.item: each for each in found if each.item is not None}
+            self._reopen(arn)
         else:
             self._keep()
+
+    def change(self, given: Mapping[str, Any]) -> None:
+        """What UpdateMapRun says, by the columns of `map_runs`."""
+        if "max_concurrency" in given:
+            self.slots.resize(given["max_concurrency"] or WIDEST)
+        self.tolerated_count = given.get("tolerated_count", self.tolerated_count)
+        percentage = given.get("tolerated_percentage", self.tolerated_percentage)
+        self.tolerated_percentage = percentage
 
     def begin(self, count: int) -> None:
         """So many items there are."""
@@ -44,7 +93,8 @@ class MapRun:
     async def child(self, index: int, input_text: str) -> tuple[Outcome, Mapping[str, Any]]:
         """Run an item, unless it had ended before; go on with it if it had begun."""
         record = self._before.pop(index, None)
-        if record is None or record.status not in ENDED:
+        again = self._redriven and record is not None and record.status != SUCCEEDED
+        if record is None or record.status not in ENDED or again:
             running = self._start(index, input_text, record)
             try:
                 record = await asyncio.shield(running.ended)
@@ -66,16 +116,18 @@ class MapRun:
 
     def _start(self, index: int, input_text: str, record: Record | None) -> Running:
         recorded = None
-        if record is None:
-            record = self._record(index, input_text)
-        else:
-            recorded = self._engine.journal.history(record.id)
         context = {
             "Id": f"{self._prefix}:stateMachine:{self._stem}",
             "Name": self._stem,
         }
         role = self._parent.interpreter.context["Execution"]["RoleArn"]
         machine: Machine = self._plan.processor
+        if record is None:
+            record = self._record(index, input_text)
+        elif record.status in ENDED:
+            return self._engine.redrive(record, machine, context, role)
+        else:
+            recorded = self._engine.journal.history(record.id)
         return self._engine.start(record, machine, context, role, recorded)
 
     def _record(self, index: int, input_text: str) -> Record:
@@ -95,6 +147,19 @@ class MapRun:
             map_run_arn=self.arn,
             item=index,
         )
+
+    def _reopen(self, arn: str) -> None:
+        store = self._engine.journal.store
+        if self._redriven:
+            store.write(
+                "update map_runs set status = ?, stopped = null, redrives = redrives + 1"
+                " where arn = ? and status <> ?",
+                RUNNING,
+                arn,
+                SUCCEEDED,
+            )
+        rows = store.read("select redrives from map_runs where arn = ?", arn)
+        self.redrives = rows[0]["redrives"] if rows else 0
 
     def _keep(self) -> None:
         plan = self._plan

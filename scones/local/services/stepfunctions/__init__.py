@@ -10,15 +10,21 @@ from scones.local.identity import Identity
 from scones.local.services.stepfunctions.executions import ExecutionOperations
 from scones.local.services.stepfunctions.histories import HistoryOperations
 from scones.local.services.stepfunctions.ledger import Ledger
+from scones.local.services.stepfunctions.map_runs import MapRunOperations
 from scones.local.services.stepfunctions.state_machines import StateMachineOperations
 from scones.local.services.stepfunctions.tags import TagOperations
+from scones.local.services.stepfunctions.tokens import TokenOperations
 from scones.local.services.stepfunctions.trials import TrialOperations
+from scones.local.services.stepfunctions.versions import VersionOperations
 
 
 class StepFunctions(
     StateMachineOperations,
     ExecutionOperations,
     HistoryOperations,
+    VersionOperations,
+    MapRunOperations,
+    TokenOperations,
     TagOperations,
     TrialOperations,
 ):

@@ -1,7 +1,8 @@
 """Operations on executions: start, stop, describe, list."""
 
+import random
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from scones.local.asl import jackson
 from scones.local.asl.text import load
@@ -24,7 +25,8 @@ class ExecutionOperations(Operations):
         input: str = "{}",
         traceHeader: str | None = None,
     ) -> dict[str, Any]:
-        row = self._startable(stateMachineArn)
+        target = self._target(stateMachineArn)
+        row = target.row
         _check_input(input)
         if name is not None:
             refusals.check_name(name)
@@ -36,7 +38,7 @@ class ExecutionOperations(Operations):
                 message = f"Execution Already Exists: '{arn}'"
                 raise ServiceError("ExecutionAlreadyExists", message)
             return _begun(before)
-        running = self._start(row, arn, name, input)
+        running = self._start(target, arn, name, input)
         started = _begun(running.record)
         await self._ledger.journal.settled()
         return started
@@ -49,7 +51,8 @@ class ExecutionOperations(Operations):
         traceHeader: str | None = None,
         includedData: str | None = None,
     ) -> dict[str, Any]:
-        row = self._startable(stateMachineArn)
+        target = self._target(stateMachineArn)
+        row = target.row
         if not row.express:
             message = f"This operation is not supported by this type of state machine: '{row.arn}'"
             raise ServiceError("StateMachineTypeNotSupported", message)
@@ -57,7 +60,7 @@ class ExecutionOperations(Operations):
         if name is not None:
             refusals.check_name(name)
         name = name or str(uuid.uuid4())
-        running = self._start(row, self._execution_arn(row, name), name, input)
+        running = self._start(target, self._execution_arn(row, name), name, input)
         record = await running.ended
         duration_ms = int(1000 * ((record.stopped or record.started) - record.started))
         billed = {"billedMemoryUsedInMB": 64, "billedDurationInMilliseconds": duration_ms}
@@ -89,6 +92,26 @@ class ExecutionOperations(Operations):
         record = self._record(executionArn)
         return {"stopDate": moment(record.stopped or record.started)}
 
+    async def redrive_execution(
+        self, executionArn: str, clientToken: str | None = None
+    ) -> dict[str, Any]:
+        refusals.arn(executionArn, "execution")
+        record = self._record(executionArn)
+        status = _redrivable(record)
+        if status["redriveStatus"] != "REDRIVABLE":
+            raise ServiceError(
+                "ExecutionNotRedrivable", status.get("redriveStatusReason", "Not redrivable")
+            )
+        machines = self._ledger.machines
+        self._ledger.engine.redrive(
+            record,
+            machines.built(record.revision),
+            machine_context(record.machine_arn),
+            machines.revision(record.revision).role_arn,
+        )
+        await self._ledger.journal.settled()
+        return {"redriveDate": moment(record.redriven or record.started)}
+
     async def list_executions(
         self,
         stateMachineArn: str | None = None,
@@ -119,7 +142,7 @@ class ExecutionOperations(Operations):
             refusals.arn(map_run, "mapRun")
             return "map_run_arn = ?", [map_run]
         assert machine is not None, "one of the two is given"
-        row, version, alias = self._target(machine)
+        row, _, version, alias = self._target(machine, choose=False)
         if row.express:
             message = f"This operation is not supported by this type of state machine: '{row.arn}'"
             raise ServiceError("StateMachineTypeNotSupported", message)
@@ -130,15 +153,27 @@ class ExecutionOperations(Operations):
             (f"{where} and version_arn = ?", [row.arn, version]) if version else (where, [row.arn])
         )
 
-    def _target(self, arn: str) -> tuple[MachineRow, str | None, str | None]:
+    def _target(self, arn: str, *, choose: bool = True) -> "_Target":
+        """What an ARN of a machine, a version or an alias leads to; an alias by lot."""
         refusals.arn(arn, "stateMachine")
-        row = self._ledger.machines.find(arn)
-        if row is None:
+        machines = self._ledger.machines
+        row = machines.find(arn)
+        if row is not None:
+            return _Target(row, row.revision, None, None)
+        alias = machines.alias(arn)
+        version_arn = arn
+        if alias is not None and choose:
+            version_arn = random.choices([*alias.routing], [*alias.routing.values()])[0]
+        version = machines.version(version_arn)
+        row = machines.find(arn.rpartition(":")[0])
+        if row is None or (version is None and alias is None):
             raise refusals.no_machine(arn)
-        return row, None, None
-
-    def _startable(self, arn: str) -> MachineRow:
-        return self._target(arn)[0]
+        return _Target(
+            row,
+            version.revision if version else row.revision,
+            version.arn if version else None,
+            alias.arn if alias else None,
+        )
 
     def _execution_arn(self, row: MachineRow, name: str) -> str:
         identity = self._ledger.identity
@@ -146,24 +181,27 @@ class ExecutionOperations(Operations):
             return identity.arn("states", f"express:{row.name}:{name}:{uuid.uuid4()}")
         return identity.arn("states", f"execution:{row.name}:{name}")
 
-    def _start(self, row: MachineRow, arn: str, name: str, input_text: str) -> Running:
+    def _start(self, target: "_Target", arn: str, name: str, input_text: str) -> Running:
+        row = target.row
         record = Record(
             id=0 if row.express else self._ledger.journal.next_id(),
             arn=arn,
             machine_arn=row.arn,
             name=name,
             express=row.express,
-            revision=row.revision,
+            revision=target.revision,
             status=RUNNING,
             started=self._ledger.now(),
             input=input_text,
+            version_arn=target.version_arn,
+            alias_arn=target.alias_arn,
         )
         machines = self._ledger.machines
         return self._ledger.engine.start(
             record,
-            machines.built(row.revision),
+            machines.built(target.revision),
             machine_context(row.arn),
-            machines.revision(row.revision).role_arn,
+            machines.revision(target.revision).role_arn,
         )
 
     def _known(self, arn: str) -> Record | None:
@@ -178,6 +216,15 @@ class ExecutionOperations(Operations):
         if found is None:
             raise refusals.no_execution(arn)
         return found
+
+
+class _Target(NamedTuple):
+    """What is started, or listed."""
+
+    row: MachineRow
+    revision: int
+    version_arn: str | None
+    alias_arn: str | None
 
 
 def _check_input(text: str) -> None:

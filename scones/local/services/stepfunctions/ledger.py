@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from scones.local.asl.interpreter import World
 from scones.local.asl.ports import Clock, MapRunPlan
@@ -36,6 +37,8 @@ class Ledger:
         self.clock = clock or WallClock(now)
         self.engine = Engine(self.journal, self.clock)
         self.tokens = Tokens(now)
+        self.map_runs: WeakValueDictionary[str, MapRun] = WeakValueDictionary()
+        """Those that run now."""
         self.integrations = Integrations(call, asyncio.sleep)
         self.world = self.engine.world = World(
             clock=self.clock,
@@ -66,7 +69,9 @@ class Ledger:
         self.journal.close()
 
     def _open_map_run(self, plan: MapRunPlan, arn: str | None) -> MapRun:
-        return MapRun(self.engine, plan, arn)
+        map_run = MapRun(self.engine, plan, arn)
+        self.map_runs[map_run.arn] = map_run
+        return map_run
 
 
 class Operations:

@@ -60,7 +60,11 @@ class StateMachineOperations(Operations):
         elif not self._same(row, express, definition, roleArn, settings):
             message = f"State Machine Already Exists: '{arn}'"
             raise ServiceError("StateMachineAlreadyExists", message)
-        return {"stateMachineArn": arn, "creationDate": moment(row.created)}
+        answer = {"stateMachineArn": arn, "creationDate": moment(row.created)}
+        if publish:
+            version = self._ledger.machines.publish(row, versionDescription, self._ledger.now())
+            answer["stateMachineVersionArn"] = version.arn
+        return answer
 
     async def update_state_machine(
         self,
@@ -98,16 +102,26 @@ class StateMachineOperations(Operations):
             settings={**row.settings, **changed},
             now=self._ledger.now(),
         )
-        return {"updateDate": moment(revision.updated), "revisionId": revision.revision_id}
+        answer = {"updateDate": moment(revision.updated), "revisionId": revision.revision_id}
+        if publish:
+            changed_row = self._row(row.arn)
+            version = self._ledger.machines.publish(
+                changed_row, versionDescription, self._ledger.now()
+            )
+            answer["stateMachineVersionArn"] = version.arn
+        return answer
 
     async def describe_state_machine(
         self, stateMachineArn: str, includedData: str | None = None
     ) -> dict[str, Any]:
-        row = self._row(stateMachineArn)
-        revision = self._ledger.machines.revision(row.revision)
+        version = self._ledger.machines.version(stateMachineArn)
+        row = self._row(version.machine_arn if version else stateMachineArn)
+        revision = self._ledger.machines.revision(version.revision if version else row.revision)
         first = revision.updated == row.created
+        described = {"description": version.description} if version and version.description else {}
         return {
-            "stateMachineArn": row.arn,
+            "stateMachineArn": stateMachineArn,
+            **described,
             "name": row.name,
             "status": "ACTIVE",
             "type": "EXPRESS" if row.express else "STANDARD",
