@@ -108,6 +108,9 @@ class Gateway:
         )
         try:
             response = await self._respond(request, receive)
+            if "expect" in request.headers and not request.is_read:
+                # The client will not send the body any more, but the parser still waits for it.
+                response.headers["connection"] = "close"
             await _send(request, response, send)
         except DisconnectedError:
             _log.info("%s %s: the client went away", request.method, request.path)

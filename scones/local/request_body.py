@@ -86,6 +86,7 @@ async def read_body(request: Request, receive: Receive, folder: Path, *, streams
         collected.discard()
         raise
     request.body = collected.body()
+    request.is_read = True
 
 
 async def _pieces(receive: Receive) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import uvicorn
 
 from scones.local.build import Ground, build
+from scones.local.functions.workers import Options
 from scones.local.gateway import Gateway, Page
 from scones.local.identity import Identity
 from scones.local.lock import locked
@@ -96,6 +97,9 @@ async def _serve(
         ground = Ground(
             home, identity, processes, containers, gateway.call, pages=pages,
             capture_window_s=options.capture_window_s, stop_grace_s=options.stop_grace_s,
+            functions=Options(
+                max_concurrent=options.max_concurrent, whole_environment=options.whole_environment
+            ),
         )  # fmt: skip
         services = build(ground)
         for service in services.values():
@@ -104,7 +108,8 @@ async def _serve(
         gateway.carry(services)
         config = uvicorn.Config(
             gateway, http="httptools", ws="none", lifespan="off",
-            log_config=None, access_log=False, server_header=False, backlog=1024,
+            log_config=None, access_log=False, server_header=False, proxy_headers=False,
+            backlog=1024,
             timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_KEEP_ALIVE_S,
         )  # fmt: skip
         facts = {
@@ -140,6 +145,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stop-grace-s", type=float, default=STOP_GRACE_S,
         help="seconds that a training job may take to stop",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-concurrent", type=int, default=Options.max_concurrent,
+        help="Lambda requests at once; more are throttled",
+    )  # fmt: skip
+    parser.add_argument(
+        "--whole-environment", action="store_true",
+        help="offer Lambda functions every package installed here, not only what AWS's runtime has",
     )  # fmt: skip
     parser.add_argument("--with-parent", type=int, metavar="PID", help="stop when it is gone")
     return parser

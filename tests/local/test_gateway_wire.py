@@ -261,6 +261,20 @@ def test_a_client_that_waits_for_100_continue_is_told_at_once(cloud: Any, client
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
+def test_a_refusal_instead_of_100_continue_ends_the_connection(cloud: Any) -> None:
+    address = urlsplit(cloud.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        connection.sendall(
+            b"PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        )
+        said = b""
+        while piece := connection.recv(4096):  # until the server hangs up
+            said += piece
+    assert said.startswith(b"HTTP/1.1 403")
+    assert b"100 Continue" not in said
+
+
 def chunked(data: bytes, *trailers: str, signature: str = "") -> bytes:
     out = b""
     for start in range(0, len(data), 7000):

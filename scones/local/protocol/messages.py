@@ -27,6 +27,8 @@ class Request:
     """Bytes, or a seekable file at its start where it was large."""
     query: dict[str, list[str]] = field(default_factory=dict)
     """Decoded from `query_string`; a name without "=" has the value ""."""
+    is_read: bool = False
+    """Whether the body has been taken off the connection."""
     labels: tuple[str, ...] = ()
     """The path's labels, still percent-encoded, in the order of the route's template."""
 
