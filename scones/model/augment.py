@@ -27,20 +27,31 @@ def augment(pixels_BCHW: Tensor, how: Augmentation, generator: Generator) -> Ten
 def move(x_BCHW: Tensor, how: Augmentation, generator: Generator) -> Tensor:
     """Flip, turn, scale, shear and shift in one resampling."""
     draw = _Draws(x_BCHW, generator)
-    angle = draw() * math.radians(how.rotation)
-    size = torch.exp(draw() * math.log1p(how.scale))
-    ratio = torch.exp(draw() * math.log1p(how.scale) / 2)
-    shear = draw() * how.shear
+    bent = (draw() + 1) / 2 < how.bent
+    angle = draw() * math.radians(how.rotation) * bent
+    size = torch.exp(draw() * math.log1p(how.scale) * bent)
+    ratio = torch.exp(draw() * math.log1p(how.scale) / 2 * bent)
+    shear = draw() * how.shear * bent
     flip = torch.where(draw() < 0, -1.0, 1.0) if how.flip else torch.ones_like(angle)
     cos, sin = angle.cos(), angle.sin()
     across = torch.stack([cos * size * ratio * flip, (shear - sin) * size], dim=1)
     down = torch.stack([sin * size * flip, cos * size / ratio], dim=1)
-    shift = torch.stack([draw(), draw()], dim=1) * how.shift / 16  # half a side of 32 is 1
-    matrix = torch.cat([torch.stack([across, down], dim=1), shift[:, :, None]], dim=2)
+    matrix = torch.cat(
+        [torch.stack([across, down], dim=1), _shift(x_BCHW, how.shift, bent, draw)[:, :, None]],
+        dim=2,
+    )
     grid = functional.affine_grid(matrix, list(x_BCHW.shape), align_corners=False)
     return functional.grid_sample(
         x_BCHW, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )
+
+
+def _shift(x_BCHW: Tensor, most: float, bent: Tensor, draw: "_Draws") -> Tensor:
+    """[B, 2]: right and down, where 2 is a whole side; by whole pixels for what is not bent."""
+    height, width = x_BCHW.shape[2:]
+    sides = torch.tensor([width, height], device=x_BCHW.device)
+    pixels = torch.stack([draw(), draw()], dim=1) * most * sides / 32
+    return torch.where(bent[:, None], pixels, pixels.round()) * 2 / sides
 
 
 def recolour(x_BCHW: Tensor, strength: float, generator: Generator) -> Tensor:

@@ -1,12 +1,14 @@
 """Optimizers and learning rates, by the names and meanings of SageMaker's hyperparameters."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from torch import nn, optim
+from torch import Tensor, nn, optim
 
+from scones.model.muon import Muon
 from scones.model.recipe import Recipe
 
-OPTIMIZERS = ("sgd", "nag", "adam", "rmsprop")
+OPTIMIZERS = ("muon", "sgd", "nag", "adam", "rmsprop")
+"""All but muon are the built-in algorithm's."""
 FINAL = 0.05
 """One cycle ends at this share of the highest learning rate."""
 
@@ -18,6 +20,8 @@ def optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
     ]
+    if recipe.optimizer == "muon":
+        return Muon(_by_shape(weights, recipe), recipe.learning_rate, recipe.momentum)
     rate, betas = recipe.learning_rate, (recipe.beta_1, recipe.beta_2)
     match recipe.optimizer:
         case "sgd":
@@ -29,6 +33,19 @@ def optimizer(network: nn.Module, recipe: Recipe) -> optim.Optimizer:
         case "rmsprop":
             return optim.RMSprop(groups, rate, recipe.gamma, recipe.eps, momentum=recipe.momentum)
     raise ValueError(f"optimizer is {recipe.optimizer!r}; give one of {', '.join(OPTIMIZERS)}")
+
+
+def _by_shape(weights: Sequence[Tensor], recipe: Recipe) -> list[dict[str, object]]:
+    """Convolutions step orthogonally, the last layer decays, biases and the like do neither."""
+    return [
+        {"params": [w for w in weights if w.ndim == 4], "orthogonal": True},
+        {
+            "params": [w for w in weights if w.ndim == 2],
+            "orthogonal": False,
+            "weight_decay": recipe.weight_decay,
+        },
+        {"params": [w for w in weights if w.ndim == 1], "orthogonal": False},
+    ]
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:

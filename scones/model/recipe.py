@@ -20,6 +20,9 @@ class Augmentation:
     scale: float = 0.0
     """0.2 is from 1 / 1.2 to 1.2, and half of that for the ratio of the sides."""
     shear: float = 0.0
+    bent: float = 1.0
+    """Share of the pictures that are turned, scaled and sheared. The others are shifted by whole
+    pixels and so stay as sharp as those that are judged: resampling blurs thin spokes."""
     colour: float = 0.0
     """0.3 is brightness, contrast and saturation between 0.7 and 1.3, and a cast of 0.06."""
     cutout: float = 0.0
@@ -37,8 +40,8 @@ class Recipe:
     """Channels of each stage."""
     epochs: int = 40
     batch_size: int = 50
-    optimizer: str = "nag"
-    """sgd, nag (Nesterov's momentum), adam or rmsprop."""
+    optimizer: str = "muon"
+    """muon, or by the built-in algorithm's names sgd, nag (Nesterov's momentum), adam, rmsprop."""
     learning_rate: float = 0.05
     """At its highest."""
     momentum: float = 0.85
@@ -62,7 +65,7 @@ class Recipe:
 
 
 FULL = Augmentation(
-    flip=True, shift=3.0, rotation=15.0, scale=0.2, shear=0.15, colour=0.3, cutout=0.375
+    flip=True, shift=3.0, rotation=15.0, scale=0.2, shear=0.15, bent=0.5, colour=0.3, cutout=0.375
 )
 
 QUICK = Recipe("quick", augmentation=FULL)

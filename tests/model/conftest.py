@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from scones.images import sample
 from scones.images.images import Images
 from scones.model.recipe import QUICK, Recipe
+
+torch.set_num_threads(1)  # two threads on a busy machine wait for each other, tenfold
 
 
 def drawn(count: int, seed: int = 0) -> Images:
