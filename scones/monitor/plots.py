@@ -154,7 +154,7 @@ def _stretches(points: Sequence[Point]) -> list[list[Point]]:
     gaps_s = np.diff([point.at.timestamp() for point in points])
     if len(gaps_s) == 0:
         return [list(points)]
-    least_s = max(SILENCE_S, 10 * float(np.quantile(gaps_s, 0.9)), 0.05 * float(gaps_s.sum()))
+    least_s = max(SILENCE_S, 10 * float(np.quantile(gaps_s, 0.9)), 0.01 * float(gaps_s.sum()))
     longest = np.argsort(gaps_s, kind="stable")[-(PANELS - 1) :]
     splits = sorted(int(place) + 1 for place in longest if gaps_s[place] > least_s)
     return [list(points[start:end]) for start, end in pairwise([0, *splits, len(points)])]

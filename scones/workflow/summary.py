@@ -33,7 +33,7 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     yield f"gate {material.threshold:g}", f"{passed} of {len(report.judged)} captured pass"
     yield "wrong passed", _share(report.accepted_wrong)
     yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
-    spent = [f"{name} {value:.1f}" for name, value in material.seconds.items() if value is not None]
+    spent = [f"{name} {value:.3g}" for name, value in material.seconds.items() if value is not None]
     yield "seconds", ", ".join(spent)
     yield "report", str(settings.report_dir / "report.html")
     if settings.local:
