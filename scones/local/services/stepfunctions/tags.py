@@ -14,7 +14,7 @@ class TagOperations(Operations):
     """Tags."""
 
     async def tag_resource(self, resourceArn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
-        self._check(resourceArn)
+        self._check_tagged(resourceArn)
         given = {each["key"]: each.get("value", "") for each in tags}
         if len({**self._ledger.machines.tags(resourceArn), **given}) > _MOST:
             raise ServiceError(
@@ -24,16 +24,16 @@ class TagOperations(Operations):
         return {}
 
     async def untag_resource(self, resourceArn: str, tagKeys: list[str]) -> dict[str, Any]:
-        self._check(resourceArn)
+        self._check_tagged(resourceArn)
         self._ledger.machines.untag(resourceArn, tagKeys)
         return {}
 
     async def list_tags_for_resource(self, resourceArn: str) -> dict[str, Any]:
-        self._check(resourceArn)
+        self._check_tagged(resourceArn)
         tags = self._ledger.machines.tags(resourceArn)
         return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
-    def _check(self, arn: str) -> None:
+    def _check_tagged(self, arn: str) -> None:
         refusals.arn(arn, "stateMachine")
         if self._ledger.machines.find(arn) is None:
             raise refusals.no_resource(arn)
