@@ -15,7 +15,7 @@ from scones.local.asl.errors import (
     TASK_FAILED,
     StatesError,
 )
-from scones.local.asl.ports import Call
+from scones.local.asl.ports import Call, Clock
 from scones.local.asl.text import dump, load
 from scones.local.errors import ServiceError
 from scones.local.executions import sdk
@@ -33,9 +33,9 @@ _ENDED_JOBS = ("Completed", "Failed", "Stopped")
 class Integrations:
     """The interpreter's runner and storage."""
 
-    def __init__(self, call: GatewayCall, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, call: GatewayCall, clock: Clock) -> None:
         self._call = call
-        self._sleep = sleep
+        self._clock = clock
 
     async def run(self, call: Call) -> Any:
         """The result of a task, or what its service answered when a job began."""
@@ -120,7 +120,7 @@ class Integrations:
             found = await self._call("stepfunctions", "describe_execution", {"executionArn": arn})
             if found["status"] != "RUNNING":
                 break
-            await self._sleep(wait_s)
+            await self._clock.sleep_until(self._clock.now() + wait_s)
             wait_s = min(wait_s * 1.5, POLL_S)
         answer = sdk.response("stepfunctions", "describe_execution", found)
         if found["status"] != "SUCCEEDED":
@@ -138,7 +138,7 @@ class Integrations:
             found = await self._call("sagemaker", "describe_training_job", name)
             if found["TrainingJobStatus"] in _ENDED_JOBS:
                 break
-            await self._sleep(POLL_S)
+            await self._clock.sleep_until(self._clock.now() + POLL_S)
         answer = sdk.response("sagemaker", "describe_training_job", found)
         if found["TrainingJobStatus"] != "Completed":
             raise StatesError(TASK_FAILED, dump(answer), from_task=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from scones.local.asl.ports import Clock
+from scones.local.executions.clock import WallClock
 from scones.local.executions.integrations import GatewayCall
 from scones.local.identity import Identity
 from scones.local.services.stepfunctions.executions import ExecutionOperations
@@ -36,8 +38,12 @@ class StepFunctions(
         identity: Identity,
         call: GatewayCall,
         clock: Callable[[], float] = time.time,
+        waits: Clock | None = None,
     ) -> None:
-        super().__init__(Ledger(home / "stepfunctions.sqlite", identity, call, clock))
+        """`call` performs any carried operation; `waits` are the waits of executions, which tests
+        let pass faster."""
+        path = home / "stepfunctions.sqlite"
+        super().__init__(Ledger(path, identity, call, clock, waits or WallClock(clock)))
 
     async def __aenter__(self) -> "StepFunctions":
         self._ledger.take_up()

@@ -1,6 +1,5 @@
 """What every operation of Step Functions works with."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +8,6 @@ from weakref import WeakValueDictionary
 
 from scones.local.asl.interpreter import World
 from scones.local.asl.ports import Clock, MapRunPlan
-from scones.local.executions.clock import WallClock
 from scones.local.executions.engine import Engine
 from scones.local.executions.integrations import GatewayCall, Integrations
 from scones.local.executions.journal import Journal
@@ -28,18 +26,18 @@ class Ledger:
         identity: Identity,
         call: GatewayCall,
         now: Callable[[], float],
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         self.identity = identity
         self.now = now
         self.journal = Journal(path)
         self.machines = Machines(self.journal.store)
-        self.clock = clock or WallClock(now)
+        self.clock = clock
         self.engine = Engine(self.journal, self.clock)
         self.tokens = Tokens(now)
         self.map_runs: WeakValueDictionary[str, MapRun] = WeakValueDictionary()
         """Those that run now."""
-        self.integrations = Integrations(call, asyncio.sleep)
+        self.integrations = Integrations(call, clock)
         self.world = self.engine.world = World(
             clock=self.clock,
             runner=self.integrations,
