@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ PAUSE_S = 0.01  # lets the lines of one invocation travel together
 BATCH_EVENTS, BATCH_BYTES, EVENT_BYTES, EVENT_OVERHEAD = 10_000, 1_048_576, 262_118, 26
 
 Event = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 class Logs(Protocol):
@@ -74,8 +77,11 @@ class Journal:
 
     def _put_all(self, waiting: dict[tuple[str, str], list[Event]]) -> None:
         for (group, stream), events in waiting.items():
-            for batch in _batches(events):
-                self._put(group, stream, batch)
+            try:
+                for batch in _batches(events):
+                    self._put(group, stream, batch)
+            except Exception:  # an edge: what one function says must not silence the others
+                logger.exception("lost %d log events of %s", len(events), group)
 
     def _put(self, group: str, stream: str, events: list[Event]) -> None:
         try:
@@ -117,7 +123,7 @@ class Stream:
         *lines, self._partial = (self._partial + output).split(b"\n")
         for each in lines:
             self.line(_text(each) + "\n")
-        if ended and self._partial:
+        if self._partial and (ended or len(self._partial) > EVENT_BYTES):
             self.line(_text(self._partial))
             self._partial = b""
 

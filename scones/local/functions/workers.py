@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Options:
     """A worker without work ends after so long."""
     whole_environment: bool = False
     """Offer handlers every package installed here, not only what AWS's runtime has."""
-    client: str = "awslambdaric" if sys.platform == "linux" else "bootstrap"
+    client: str = "awslambdaric" if find_spec("awslambdaric") else "bootstrap"
     """Which program speaks the Runtime API: AWS's own, or ours."""
     private: bool = sys.platform == "linux"
     """Give each worker its own /tmp, if the system allows it."""
@@ -143,6 +144,7 @@ class Workers:
         return None
 
     async def _start(self, function: Function) -> Worker:
+        await self._make_room()
         api = RuntimeApi()
         await api.open()
         stream = self._journal.stream(function.log_group, function.version)
@@ -169,6 +171,14 @@ class Workers:
             os.close(into)
         worker.watch(process, output)
         return worker
+
+    async def _make_room(self) -> None:
+        """There are no more workers than requests at once: the one idle for longest goes."""
+        idle = [(each.idle_since, key, each) for key, some in self._idle.items() for each in some]
+        if idle and len(self._all) >= self._options.max_concurrent:
+            _, key, oldest = min(idle, key=lambda each: each[0])
+            self._idle[key].remove(oldest)
+            await self._discard(oldest)
 
     def _sandbox(self, function: Function, private: bool) -> list[str]:
         if not private:

@@ -253,3 +253,23 @@ def test_a_cold_start_is_well_under_a_second(tmp_path: Path, zipped: Zipped) -> 
             assert time.monotonic() - began < 2  # measured 0.09 s; 2 s for a busy machine
 
     asyncio.run(main())
+
+
+def test_an_idle_worker_makes_room_for_one_that_is_needed(tmp_path: Path, zipped: Zipped) -> None:
+    async def main() -> None:
+        async with service(tmp_path, max_concurrent=2) as lambda_:
+            create(lambda_, zipped, SLEEPER)
+            await asyncio.gather(ask(lambda_, 0.3), ask(lambda_, 0.3))
+            new = zipped({"app.py": "def handler(event, context):\n    return 'other'\n"})
+            lambda_.create_function(
+                FunctionName="g",
+                Role=ROLE,
+                Runtime="python3.12",
+                Handler="app.handler",
+                Code={"ZipFile": new},
+            )
+            answer = await lambda_.invoke(FunctionName="g")
+            assert answer["Payload"] == b'"other"'
+            assert len(list((tmp_path / "processes").iterdir())) == 2
+
+    asyncio.run(main())

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -240,6 +242,7 @@ def test_a_worker_that_ended_is_followed_by_another(aws: Any, create: Create) ->
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_functions_outlive_a_kill_and_no_child_is_left(
     start_cloud: Callable[..., Any], zipped: Callable[[dict[str, str]], bytes]
 ) -> None:
@@ -266,9 +269,11 @@ def test_functions_outlive_a_kill_and_no_child_is_left(
     before = aws.get_function_configuration(FunctionName="kept")
     assert json.load(aws.invoke(FunctionName="kept")["Payload"])[0] == "kept"
     aws.invoke(FunctionName="kept", InvocationType="Event", Payload=b'"slow"')
+    aws.invoke(FunctionName="kept", Payload=b"1")
+    children = _children(cloud.home)
+    assert len(children) == 2
     cloud.kill()
-    if sys.platform == "linux":
-        wait_for(lambda: str(cloud.home) not in _commands())
+    wait_for(lambda: not any(map(_alive, children)))
     again = start_cloud(cloud.home)
     aws = again.client("lambda")
     after = aws.get_function_configuration(FunctionName="kept")
@@ -276,10 +281,83 @@ def test_functions_outlive_a_kill_and_no_child_is_left(
     assert json.load(aws.invoke(FunctionName="kept")["Payload"])[0] == "kept"
     events = again.client("logs").filter_log_events(logGroupName="/aws/lambda/kept")["events"]
     assert sum(each["message"].startswith("START") for each in events) >= 2
+    children = _children(cloud.home)
     assert again.stop() == 0
-    if sys.platform == "linux":
-        wait_for(lambda: str(cloud.home) not in _commands())
+    assert not any(map(_alive, children))
+    assert _children(cloud.home) == []
 
 
-def _commands() -> str:
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+def test_where_no_sandbox_is_allowed_the_log_says_so_and_requests_take_turns(
+    tmp_path: Path, zipped: Callable[[dict[str, str]], bytes]
+) -> None:
+    # Root of a namespace that may neither mount nor make another, as in most containers.
+    script = (
+        "echo 0 > /proc/sys/user/max_user_namespaces && "
+        'exec setpriv --bounding-set=-sys_admin --inh-caps=-all "$@"'
+    )
+    confined = ["unshare", "--map-root-user", "sh", "-c", script, "sh"]
+    try:
+        subprocess.run([*confined, "true"], check=True, capture_output=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as why:
+        pytest.skip(f"needs unshare and setpriv: {why}")
+    shared_file = tmp_path / "image.png"
+    source = (
+        "import time\n"
+        "def handler(event, context):\n"
+        f"    open({str(shared_file)!r}, 'w').write(event)\n"
+        "    time.sleep(0.05)\n"
+        f"    return open({str(shared_file)!r}).read()\n"
+    )
+    server = [sys.executable, "-m", "scones.local.server", "--home", str(tmp_path / "home")]
+    process = subprocess.Popen(
+        [*confined, *server, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    assert process.stdout is not None
+    with process, ThreadPoolExecutor(8) as pool:
+        cloud = Cloud(process.stdout.readline().split()[5])
+        cloud.client().create_function(
+            FunctionName="f",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/x",
+            Handler="app.handler",
+            Code={"ZipFile": zipped({"app.py": source})},
+            Timeout=30,
+        )
+        told = list(pool.map(cloud.ask, map(str, range(8))))
+        process.terminate()
+    assert told == [str(number) for number in range(8)]
+    warning = "WARNING scones.local.functions.workers: Lambda functions share one /tmp"
+    assert warning in (tmp_path / "home" / "server.log").read_text()
+
+
+@dataclass
+class Cloud:
+    """A local cloud at an address."""
+
+    url: str
+
+    def client(self) -> Any:
+        return boto3.client(
+            "lambda",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def ask(self, event: str) -> Any:
+        answer = self.client().invoke(FunctionName="f", Payload=json.dumps(event))
+        return json.load(answer["Payload"])
+
+
+def _children(home: Path) -> list[int]:
+    return [int(each.name) for each in (home / "processes").iterdir()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
