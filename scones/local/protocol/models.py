@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import ServiceModel
 
 
 @cache
@@ -20,16 +20,6 @@ def service_model(name: str) -> ServiceModel:
 def operations(name: str) -> dict[str, str]:
     """boto3's method names of a service to AWS's operation names."""
     return {xform_name(each): each for each in service_model(name).operation_names}
-
-
-def protocol_of(model: ServiceModel) -> str:
-    """The wire format we speak for a model: json, query, rest-json or rest-xml."""
-    return str(model.metadata["protocol"])
-
-
-def operation_model(model: ServiceModel, operation: str) -> OperationModel:
-    """One operation's model, by AWS's name."""
-    return model.operation_model(operation)
 
 
 def _forget_documentation(raw: Any) -> None:
