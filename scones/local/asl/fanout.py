@@ -85,17 +85,19 @@ class _Iterations:
         if any(event.kind == "MapIterationSucceeded" for event in scope.recorded):
             return self._done_before(scope)
         value = selected(self._visit, scope, self._items[index])
-        if not scope.recorded:
+        known = {event.kind for event in scope.recorded}
+        if not known:
             scope.add("MapIterationStarted", named)
         try:
             output = await self._visit.interpreter.walk(self._visit.state.branches[0], value, scope)
         except StatesError:
             failing = scope.previous
-            scope.add("MapIterationFailed", named)
+            if "MapIterationFailed" not in known:
+                scope.add("MapIterationFailed", named)
             self._visit.scope.previous = failing
             raise
         except asyncio.CancelledError as cancelled:
-            if ABORT in cancelled.args:
+            if ABORT in cancelled.args and "MapIterationAborted" not in known:
                 scope.add("MapIterationAborted", named)
             raise
         self._chain = scope.previous

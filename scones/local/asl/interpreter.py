@@ -30,6 +30,8 @@ _STATES_PER_TURN = 64
 """After so many states others get a turn; a machine without tasks would keep it for itself."""
 
 _FAILURES = ("Failed", "TimedOut")
+_PASSED_ON = ("MapIterationFailed", "MapStateFailed", "ParallelStateFailed")
+"""They tell of failures that other events hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,9 @@ class Interpreter:
 
     def _raise_recorded(self, visit: Visit) -> None:
         """A failure that an earlier process recorded, but did not live to act upon."""
-        last: Event | None = visit.tail[-1] if visit.tail else None
-        if last and last.kind.endswith(_FAILURES) and last.kind not in ("MapRunFailed",):
+        failures = (each for each in reversed(visit.tail) if each.kind.endswith(_FAILURES))
+        last: Event | None = next((each for each in failures if each.kind not in _PASSED_ON), None)
+        if last is not None:
             visit.tail = []
             facts = last.details or {}
             failure = StatesError(
