@@ -49,6 +49,8 @@ class Plan:
     seed: int
     certify: int | None
     """Training pictures to hold out; None: 200, or a fifth where there are fewer than 1000."""
+    folds: int
+    """Cross-validation beside the fit, so many fits more, for out-of-fold figures; 0: none."""
     risk: float
     certainty: float
     stopping: Stopping | None
@@ -83,6 +85,7 @@ def plan(texts: Mapping[str, str]) -> Plan:
         dataset=given.get("dataset", "unnamed"),
         seed=given.get("seed", 0),
         certify=given.get("certify"),
+        folds=given.get("folds", 0),
         risk=given.get("risk", 0.05),
         certainty=given.get("certainty", 0.95),
         stopping=_stopping(given),
@@ -222,6 +225,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     # ours
     "profile": _choice(*PROFILES),
     "certify": _integer(0),
+    "folds": _integer(0, 20),
     "risk": SHARE,
     "certainty": SHARE,
     "seed": _integer(0),

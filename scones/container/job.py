@@ -10,27 +10,23 @@ read ours as well.
 import json
 import logging
 import os
-import platform
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from scones.container import channels
+from scones.container import channels, result
 from scones.container.channels import Channel
 from scones.container.hyperparameters import Plan, plan
 from scones.images.images import Images
-from scones.model import artifact, card, split
-from scones.model.card import Card, Promise
-from scones.model.figures import figures
-from scones.model.fit import Fitted, Fitting
+from scones.model import artifact, split
+from scones.model.card import Card
+from scones.model.fit import Fitting
 from scones.model.learner import State
 
 HELD_OUT, HELD_OUT_SHARE = 200, 0.2
@@ -125,7 +121,8 @@ def run(folders: Folders, around: Mapping[str, str] | None = None) -> Card:
     fitted_on, held_out = hold_out(todo, train.images)
     fitting = _fitting(todo, folders, fitted_on)
     _fit(fitting, todo, folders, validation.images)
-    return _write(todo, folders, fitting, (train, validation), (fitted_on, held_out))
+    done = result.Done(todo, fitting, fitting.fitted(), train, validation, fitted_on, held_out)
+    return result.write(done, folders.model)
 
 
 def _configuration(todo: Plan) -> dict[str, str]:
@@ -213,89 +210,6 @@ def _save(fitting: Fitting, path: Path) -> None:
     unfinished = path.with_suffix(".tmp")
     torch.save(fitting.state(), unfinished)
     unfinished.replace(path)
-
-
-def _write(
-    todo: Plan,
-    folders: Folders,
-    fitting: Fitting,
-    read: tuple[Channel, Channel],
-    sets: tuple[Images, Images],
-) -> Card:
-    """Everything that goes into model.tar.gz."""
-    (fitted_on, held_out), (train, validation) = sets, read
-    fitted = fitting.fitted()
-    promised = card.promise(
-        fitting.logits(held_out.pixels_NHWC), held_out, todo.risk, todo.certainty, todo.seed
-    )
-    graph = artifact.to_onnx(fitted.weights, todo.height, todo.width, promised.calibration)
-    described = _describe(
-        todo, fitting, fitted, promised, (train, validation), (fitted_on, held_out)
-    )
-    folders.model.mkdir(parents=True, exist_ok=True)
-    contents = {
-        "model.onnx": graph,
-        "weights.pt": artifact.pack_weights(fitted.weights, fitting.recipe.widths),
-        "card.json": described.to_json().encode(),
-    }
-    for name, content in contents.items():
-        (folders.model / name).write_bytes(content)
-        log.info('Saved "%s"', folders.model / name)
-    log.info("%s", described.calibration.sentence(todo.class_names))
-    log.info("%s", described.sentence())
-    return described
-
-
-def _describe(
-    todo: Plan,
-    fitting: Fitting,
-    fitted: Fitted,
-    promised: Promise,
-    read: tuple[Channel, Channel],
-    sets: tuple[Images, Images],
-) -> Card:
-    (train, validation), (fitted_on, held_out) = read, sets
-    certifying = held_out.take(promised.certifying)
-    measured = {
-        name: figures(
-            promised.calibration(fitting.logits(each.pixels_NHWC)), each.labels_N, todo.class_names
-        )
-        for name, each in (("validation", validation.images), ("certifying", certifying))
-        if len(each)
-    }
-    return Card(
-        class_names=todo.class_names,
-        image_shape=(3, todo.height, todo.width),
-        data={
-            "name": todo.dataset,
-            "sha256": train.images.sha256(),
-            "train": card.counts(train.images),
-            "fitted": len(fitted_on),
-            "held_out": len(held_out),
-            "validation": card.counts(validation.images),
-            "damaged": [*train.damaged, *validation.damaged],
-        },
-        recipe={
-            **asdict(fitting.recipe),
-            "seed": todo.seed,
-            "early_stopping": asdict(todo.stopping) if todo.stopping else None,
-            "use_pretrained_model": todo.use_pretrained_model,
-            "epochs_run": fitted.epochs,
-            "best_epoch": fitted.best_epoch,
-            "device": fitting.device,
-        },
-        versions=_versions(),
-        figures=measured,
-        calibration=promised.calibration,
-        certificates=promised.certificates,
-        limits=card.limits(measured.get("validation", {}), len(held_out), todo.dataset),
-    )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("scones", "torch", "numpy", "scipy", "pillow", "onnx")
-    found: dict[str, Any] = {name: metadata.version(name) for name in packages}
-    return {"python": platform.python_version(), **found}
 
 
 if __name__ == "__main__":

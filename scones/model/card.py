@@ -34,7 +34,8 @@ class Card:
     """All that was chosen, the seed and the epochs run."""
     versions: dict[str, str]
     figures: dict[str, Any]
-    """By set of pictures: `validation` (chose nothing), `held_out` (calibrated, then certified)."""
+    """By set of pictures: `validation` (chose nothing), `certifying` (held out), `out_of_fold` (by
+    fits of the same recipe that had not seen the picture; they calibrate if none are held out)."""
     calibration: Calibration
     certificates: tuple[Certificate, ...]
     """Overall, then a class each; none without held-out pictures."""
@@ -114,6 +115,14 @@ def promise(
     return Promise(fitted, certificates, tuple(certifying.tolist()))
 
 
+def estimate(logits_NK: NDArray[np.float64], images: Images) -> Promise:
+    """Calibrate on out-of-fold logits: of fits that neither saw the picture nor are deployed.
+
+    An estimate for the deployed model, so nothing is promised.
+    """
+    return Promise(calibration.fit(logits_NK, images.labels_N), (), ())
+
+
 def certify(
     probabilities_NK: NDArray[np.float64], pictures: Images, risk: float, certainty: float
 ) -> tuple[Certificate, ...]:
@@ -150,7 +159,7 @@ def pictures_sha256(pictures: Images) -> str:
 
 
 def limits(figures: dict[str, Any], held_out: int, dataset: str) -> tuple[str, ...]:
-    """What the figures do not say."""
+    """What the figures, by set of pictures, do not say."""
     said: list[str] = []
     if dataset == "sample":
         said.append("Trained on pictures drawn by code: it knows nothing of photographs.")
@@ -160,8 +169,15 @@ def limits(figures: dict[str, Any], held_out: int, dataset: str) -> tuple[str, .
             "places void it until it is certified anew."
         )
     said.append("It knows only its own classes: a car, too, is called one of them.")
-    if figures.get("n"):
-        said.append(f"Accuracy was counted on {figures['n']} pictures; see its interval.")
+    if "out_of_fold" in figures:
+        said.append(
+            "Out-of-fold figures are of fits on fewer pictures than the deployed one: an estimate, "
+            "not a certificate."
+        )
+    said += [
+        f"The accuracy of {name} was counted on {each['n']} pictures; see its interval."
+        for name, each in figures.items()
+    ]
     return tuple(said)
 
 

@@ -74,6 +74,7 @@ class Fitting:
         self.recipe, self.device = recipe, device or best_device()
         self._identity = _identity(images, recipe, seed, stopping)
         self._stopping, self._inner = stopping, None
+        self._num_classes = len(images.class_names)
         self._since_best, self._best_accuracy, self.best_epoch = 0, -1.0, 0
         self._best: tuple[State, ...] = ()
         if stopping is not None:
@@ -123,6 +124,8 @@ class Fitting:
 
     def logits(self, pixels_NHWC: Pixels) -> Logits:
         """Logits_NK of the networks' average as it stands, mirror images averaged in."""
+        if len(pixels_NHWC) == 0:
+            return np.empty((0, self._num_classes))
         pixels_NCHW = tensor(pixels_NHWC, self.device)
         each = [learner.logits(pixels_NCHW).double().cpu() for learner in self._learners]
         mean: Logits = torch.stack(each).mean(0).numpy()
@@ -175,15 +178,23 @@ def fit(
 
 
 def cross_validate(
-    images: Images, recipe: Recipe, seed: int = 0, count: int = 5, fold_seed: int = 0
+    images: Images,
+    recipe: Recipe,
+    seed: int = 0,
+    count: int = 5,
+    tell: Callable[[int], None] = lambda _fold: None,
 ) -> Logits:
-    """Logits_NK of every picture by networks that have not seen it: fit `count` times."""
-    fold_N = split.folds(images.labels_N, count, fold_seed)
+    """Logits_NK of every picture by networks that have not seen it: fit `count` times.
+
+    The folds are the same for all seeds; `tell` hears of each fold when it is done.
+    """
+    fold_N = split.folds(images.labels_N, count, seed=0)
     logits_NK = np.empty((len(images), len(images.class_names)))
     for fold in range(count):
         held_out = np.flatnonzero(fold_N == fold)
         fitting = fit(images.take(np.flatnonzero(fold_N != fold)), recipe, seed * count + fold)
         logits_NK[held_out] = fitting.logits(images.take(held_out).pixels_NHWC)
+        tell(fold)
     return logits_NK
 
 

@@ -114,6 +114,16 @@ def test_certify_0_lets_all_pictures_train_and_promises_nothing(lay_out: LayOut)
     assert card(base).threshold is None
 
 
+def test_out_of_fold_figures_are_an_estimate_and_say_so(lay_out: LayOut) -> None:
+    base = lay_out(**QUICKLY, certify=0, folds=3)
+    assert run(base) == 0
+    found = card(base)
+    assert found.figures["out_of_fold"]["n"] == 40
+    assert found.calibration.n == 40
+    assert found.certificates == ()
+    assert any("an estimate, not a certificate" in limit for limit in found.limits)
+
+
 def test_a_models_channel_is_where_training_goes_on(
     lay_out: LayOut, capsys: pytest.CaptureFixture[str]
 ) -> None:

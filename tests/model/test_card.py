@@ -112,7 +112,7 @@ def example() -> Card:
         figures=measured,
         calibration=promised.calibration,
         certificates=promised.certificates,
-        limits=card.limits(measured["validation"], 200, "sample"),
+        limits=card.limits(measured, 200, "sample"),
     )
 
 
