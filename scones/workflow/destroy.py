@@ -6,6 +6,7 @@ from typing import Any
 from scones.clients import Clients
 from scones.workflow.progress import Steps, silent
 
+UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 GONE = ("ResourceNotFoundException", "NoSuchBucket", "NoSuchTagSet", "404")
 
 
@@ -47,9 +48,17 @@ def _functions(clients: Clients) -> Iterator[str]:
 
 def _endpoints(clients: Clients) -> Iterator[str]:
     for name in _of_sagemaker(clients, "endpoints", "Endpoints", "Endpoint"):
+        # SageMaker refuses to delete what it is still making: "Cannot update in-progress endpoint"
+        while _status(clients, name) in UNDER_WAY:
+            clients.sleep(clients.poll_s)
         clients.sagemaker.delete_endpoint(EndpointName=name)
         yield f"endpoint {name}"
         yield from _log_group(clients, f"/aws/sagemaker/Endpoints/{name}")
+
+
+def _status(clients: Clients, name: str) -> str:
+    answer = clients.sagemaker.describe_endpoint(EndpointName=name)
+    return str(answer["EndpointStatus"])
 
 
 def _endpoint_configs(clients: Clients) -> Iterator[str]:
@@ -84,6 +93,7 @@ def _bucket(clients: Clients) -> Iterator[str]:
         tags = []
     if not _ours(clients, {tag["Key"]: tag["Value"] for tag in tags}):
         return
+    clients.flush()  # a capture written after the last object is gone would hold up the bucket
     count = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         keys = [{"Key": each["Key"]} for each in page.get("Contents", [])]

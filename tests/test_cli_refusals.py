@@ -1,0 +1,115 @@
+"""What a person may get wrong: one line, exit status 2, nothing started or half-written."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from scones.cli import main
+from scones.images import sample
+from scones.local import control
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample set as an archive."""
+    path = tmp_path_factory.mktemp("data") / "archive.tar.gz"
+    path.write_bytes(sample.archive())
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder's home."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SCONES_DATA", "SCONES_THRESHOLD", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / ".scones"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that `scones ...` says when it ends with status 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    told = capsys.readouterr()
+    assert ended.value.code == 2, told
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("scones: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--threshold", "0"], "threshold is 0.0; it should be above 0, at most 1"),
+        (["--threshold", "1.5"], "threshold is 1.5"),
+        (["--classes", "bicycle"], "two or more different class names"),
+        (["--classes", "bicycle,motorcicle"], "did you mean motorcycle?"),
+        (["--invocations", "0"], "invocations is 0; it should be 1 or more"),
+        (["--hyperparameter", "epochs"], "name=value"),
+        (["--bays", "tank=dock:1"], "tank"),
+        (["--target", "aws"], "role"),
+        (["--target", "mars"], "target is 'mars'"),
+        (["--report-dir", "/dev/null/report"], "report_dir is '/dev/null/report'"),
+    ],
+)
+def test_a_setting_that_is_wrong(
+    home: Path, archive: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert words in refused(capsys, "run", "--data", str(archive), *options)
+    assert list(home.parent.iterdir()) == []
+
+
+def test_an_environment_that_is_wrong(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCONES_THRESHOLD", "high")
+    assert "threshold is 'high'" in refused(capsys, "run")
+
+
+def test_a_truncated_archive(home: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = home.parent / "short.tar.gz"
+    short.write_bytes(archive.read_bytes()[:50_000])
+    assert "short.tar.gz" in refused(capsys, "run", "--data", str(short))
+    assert not home.exists()
+
+
+def test_an_archive_without_the_members(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = home.parent / "empty.tar.gz"
+    with tarfile.open(empty, "w:gz"):
+        pass
+    assert "meta" in refused(capsys, "stage", "--data", str(empty))
+    assert control.status(home) is None
+
+
+def test_data_that_is_not_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no such thing" in refused(capsys, "run", "--data", "no such thing").lower()
+
+
+def test_a_home_that_cannot_be_written(
+    home: Path, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home.parent / "file").write_text("")
+    line = refused(capsys, "run", "--data", str(archive), "--home", "file/home")
+    assert "home" in line and "cannot be written" in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["train"], "run `scones stage` first"),
+        (["deploy"], "run `scones stage` first"),
+        (["classify"], "run `scones stage` first"),
+        (["report"], "run `scones stage` first"),
+    ],
+)
+def test_a_step_too_early_says_which_goes_before(
+    home: Path, capsys: pytest.CaptureFixture[str], command: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+    assert control.status(home) is None

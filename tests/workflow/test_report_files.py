@@ -1,0 +1,51 @@
+"""A report's files arrive all together or not at all, and its summary fits a terminal."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from scones.monitor.report import Execution, Material, examine
+from scones.settings import Settings
+from scones.workflow.report import check_folder, write
+from scones.workflow.summary import summary
+
+
+def test_files_replace_those_of_the_report_before(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "report"
+    check_folder(folder)
+    write(folder, [("report.html", b"old"), ("report.json", b"{}")])
+    write(folder, [("report.html", b"new")])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "report.html": b"new",
+        "report.json": b"{}",
+    }
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_report_whole(tmp_path: Path) -> None:
+    write(tmp_path, [("report.html", b"old")])
+    with pytest.raises(ValueError, match="cannot be written"):
+        write(tmp_path, [("report.html", b"new"), ("no/such/folder", b"")])
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        ("report.html", b"old")
+    ]
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("")
+    for folder in (tmp_path / "report", tmp_path / "report" / "deeper"):
+        with pytest.raises(ValueError, match="give a folder"):
+            check_folder(folder)
+
+
+def test_a_summary_of_nothing_and_of_many_errors_fits_eighty_columns() -> None:
+    many = [Execution("FAILED", f"Lambda.AnErrorWithALongName{place}") for place in range(9)]
+    for executions in ([], many):
+        material = Material(
+            dataset="sample", classes=tuple(f"class_{place}" for place in range(12)), threshold=0.8,
+            deployed_at=datetime(2026, 11, 20, tzinfo=UTC), records=(), manifest=(),
+            executions=executions, seconds={"stage": 1.0, "train": None},
+        )  # fmt: skip
+        text = summary(examine(material), Settings())
+        assert max(len(line) for line in text.splitlines()) <= 80
+        assert "dataset: sample" in text
