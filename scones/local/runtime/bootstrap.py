@@ -204,7 +204,10 @@ def _frames(trace: TracebackType | None) -> list[str]:
     frames = list(traceback.extract_tb(trace))
     while len(frames) > 1 and frames[0].filename.endswith("/bootstrap.py"):
         frames.pop(0)
-    return traceback.format_list(frames)
+    # As bare tuples: from Python 3.13 on, frames themselves are told with carets under the line.
+    return traceback.format_list(
+        [(each.filename, each.lineno or 0, each.name, each.line) for each in frames]
+    )
 
 
 def _log(report: dict[str, Any]) -> None:
