@@ -53,9 +53,12 @@ class Worker:
     async def serve(self, request: Request) -> Outcome:
         """Run the handler once; whatever goes wrong in it is an outcome, too."""
         began_at = time.monotonic()
+        start = f"START RequestId: {request.id} Version: {self.function.version}\n"
         try:
-            starting = await self._start() if self._init_ms is None else None
-            self._stream.line(f"START RequestId: {request.id} Version: {self.function.version}\n")
+            try:
+                starting = await self._start() if self._init_ms is None else None
+            finally:
+                self._stream.line(start)
             began_at = time.monotonic()
             answer = starting or await self._ask(request)
         except TimeoutError:
@@ -68,11 +71,12 @@ class Worker:
 
     async def _start(self) -> Answer | None:
         """Wait until the handler is imported; what the runtime says where it cannot be."""
-        failed = await asyncio.wait_for(
-            asyncio.shield(self._api.ready), INIT_S + self.function.timeout_s
-        )
-        self._init_ms = (time.monotonic() - self._started_at) * 1000
-        self._read()
+        limit_s = INIT_S + self.function.timeout_s
+        try:
+            failed = await asyncio.wait_for(asyncio.shield(self._api.ready), limit_s)
+        finally:
+            self._init_ms = (time.monotonic() - self._started_at) * 1000
+            self._read()
         if failed is None:
             self._stream.take_tail()  # LogResult begins with START
         return failed

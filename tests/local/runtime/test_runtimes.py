@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -133,7 +134,14 @@ def test_a_handler(case: dict[str, Any], ran: Ran) -> None:
         assert each not in log
 
 
-def test_every_invocation_is_framed_in_the_log(ran: Ran) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_handlers_log_has_a_frame(case: dict[str, Any], ran: Ran) -> None:
+    log = ran.outcomes[case["name"]].log_tail.decode()
+    frame = re.findall(rf"(START|END|REPORT) RequestId: {_id(case)}", log)
+    assert frame == ["START", "END", "REPORT"]
+
+
+def test_a_quiet_invocations_log_is_nothing_but_the_frame(ran: Ran) -> None:
     case = CASES[0]
     start, end, report = ran.outcomes[case["name"]].log_tail.decode().splitlines()
     assert start == f"START RequestId: {_id(case)} Version: $LATEST"

@@ -52,7 +52,8 @@ class Invocations(Operations):
         if queued:
             self._events.add(request)
             return _accepted(202, metadata)
-        outcome = await self._workers.invoke(self._ledger.runnable(configuration), request)
+        function = await self._ledger.runnable(configuration)
+        outcome = await self._workers.invoke(function, request)
         result = {
             "StatusCode": 200,
             "ExecutedVersion": configuration["Version"],
@@ -69,7 +70,7 @@ class Invocations(Operations):
 async def run_event(ledger: Ledger, workers: Workers, request: Request) -> Outcome:
     """What the queue does with an event: run the function that its ARN names."""
     configuration = ledger.configuration(ledger.named(request.invoked_arn))
-    return await workers.invoke(ledger.runnable(configuration), request)
+    return await workers.invoke(await ledger.runnable(configuration), request)
 
 
 def _accepted(status: int, metadata: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What all of Lambda's operations stand on: the rows of functions, versions, layers and events."""
 
+import asyncio
 import json
 import sqlite3
 import uuid
@@ -48,6 +49,8 @@ create table if not exists events (
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_ZIP_BYTES = 52_428_800
 MAX_REQUEST_BYTES = 70_167_211
+MAX_REMEMBERED = 1000
+"""Revisions; ours: a megabyte or so."""
 
 
 class Ledger:
@@ -58,6 +61,7 @@ class Ledger:
         self.packages = Packages(home / "lambda")
         self.identity = identity
         self.clock = clock
+        self._runnable: dict[str, Function] = {}
         self._s3 = s3
         self.packages.keep_only(self._referred())
 
@@ -141,8 +145,16 @@ class Ledger:
         described: dict[str, Any] = json.loads(rows[0]["described"])
         return described
 
-    def runnable(self, configuration: dict[str, Any]) -> Function:
-        """What a worker needs to know."""
+    async def runnable(self, configuration: dict[str, Any]) -> Function:
+        """What a worker needs to know; files are looked for once a revision, in a thread."""
+        revision = configuration["RevisionId"]
+        if revision not in self._runnable:
+            if len(self._runnable) >= MAX_REMEMBERED:
+                self._runnable.clear()
+            self._runnable[revision] = await asyncio.to_thread(self._look_up, configuration)
+        return self._runnable[revision]
+
+    def _look_up(self, configuration: dict[str, Any]) -> Function:
         layers = [self.layer(each["Arn"]) for each in configuration.get("Layers", [])]
         return Function(
             name=configuration["FunctionName"],
