@@ -26,7 +26,9 @@ CONTAINERS = {
     "image-classification": {
         "train": [sys.executable, "-m", "scones.container.job"],
         "serve": [sys.executable, "-m", "scones.container.endpoint"],
-    }
+    },
+    "pytorch-training": {"train": [sys.executable, "-m", "scones.container.script_job"]},
+    "pytorch-inference": {"serve": [sys.executable, "-m", "scones.container.script_endpoint"]},
 }
 """Which command stands for which container image: the local cloud knows nothing of ours."""
 

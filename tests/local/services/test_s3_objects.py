@@ -326,7 +326,7 @@ def test_what_is_not_carried_is_refused_by_name(s3: Any) -> None:
     for given in (
         {"ACL": "public-read"},
         {"StorageClass": "GLACIER"},
-        {"ServerSideEncryption": "aws:kms"},
+        {"ServerSideEncryption": "aws:kms:dsse"},
         {"SSECustomerKey": "0" * 32, "SSECustomerAlgorithm": "AES256"},
         {"ObjectLockMode": "COMPLIANCE"},
         {"WebsiteRedirectLocation": "/elsewhere"},

@@ -67,15 +67,16 @@ CARRIED: dict[str, set[Any]] = {
     "MetadataDirective": {"COPY", "REPLACE"},
     "ObjectOwnership": {"BucketOwnerEnforced"},
     "RequestPayer": {"requester"},
-    "ServerSideEncryption": {"AES256"},
+    "ServerSideEncryption": {"AES256", "aws:kms"},
     "StorageClass": {"STANDARD"},
     "TaggingDirective": {"COPY", "REPLACE"},
     "VersionId": {"null"},
 }
 """Values of optional members that change nothing here: one owner, one class, no versions.
 
-AES256 is accepted because S3 encrypts everything so by default; nothing is encrypted here, and no
-answer says that it is.
+AES256 is accepted because S3 encrypts everything so by default, aws:kms (without a key of one's
+own) because the SageMaker SDK asks for it with every script it uploads; nothing is encrypted here,
+and no answer says that it is.
 """
 
 
