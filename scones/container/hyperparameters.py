@@ -24,8 +24,13 @@ AUGMENTATIONS = {
     "crop_color": Augmentation(flip=True, shift=3.0, colour=FULL.colour),
     "crop_color_transform": replace(FULL, cutout=0.0),
 }
-RATES = {"adam": 3e-3, "rmsprop": 1e-3}
-"""Where the optimizer is given and the learning rate is not: the recipes' are for momentum."""
+BESIDE: dict[str, dict[str, float]] = {
+    "sgd": {"momentum": 0.85},
+    "nag": {"momentum": 0.85},
+    "adam": {"learning_rate": 3e-3},
+    "rmsprop": {"learning_rate": 1e-3, "momentum": 0.0},
+}
+"""What goes with an optimizer where it alone is given: the recipes' own figures are Muon's."""
 
 REFUSED = {
     "num_layers": "the network has a depth of its own",
@@ -106,9 +111,8 @@ def _check_name(name: str) -> None:
 
 def _recipe(given: Mapping[str, Any]) -> Recipe:
     recipe = PROFILES[given.get("profile", "quick")]
-    changes = {ours: given[name] for name, ours in RECIPE_FIELDS.items() if name in given}
-    if "learning_rate" not in given and given.get("optimizer") in RATES:
-        changes["learning_rate"] = RATES[given["optimizer"]]
+    changes: dict[str, Any] = dict(BESIDE.get(given.get("optimizer", ""), {}))
+    changes |= {ours: given[name] for name, ours in RECIPE_FIELDS.items() if name in given}
     if "augmentation_type" in given:
         changes["augmentation"] = AUGMENTATIONS[given["augmentation_type"]]
     return replace(recipe, **changes)

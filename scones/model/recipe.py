@@ -44,7 +44,7 @@ class Recipe:
     """muon, or by the built-in algorithm's names sgd, nag (Nesterov's momentum), adam, rmsprop."""
     learning_rate: float = 0.05
     """At its highest."""
-    momentum: float = 0.85
+    momentum: float = 0.6
     weight_decay: float = 5e-4
     """Of convolutions and the last layer; biases and normalization have none."""
     beta_1: float = 0.9
