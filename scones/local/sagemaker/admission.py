@@ -8,12 +8,6 @@ from scones.local.sagemaker.containers import Containers
 from scones.local.sagemaker.opt_ml import CHECKPOINTS
 from scones.local.sagemaker.transfer import Objects, exists, split
 
-BUILT_IN_METRICS = [
-    {"Name": "train:accuracy", "Regex": r"Train-accuracy=([0-9.]+)"},
-    {"Name": "validation:accuracy", "Regex": r"Validation-accuracy=([0-9.]+)"},
-]
-"""The image classification algorithm's own. Its log lines: eight public notebooks."""
-
 
 def invalid(message: str) -> ServiceError:
     """The refusal that SageMaker gives for nearly everything."""
@@ -49,6 +43,8 @@ def check_place(member: str, uri: str) -> None:
 
 def check_training(request: dict[str, Any]) -> None:
     """Refuse a CreateTrainingJob that this cloud would not run as AWS does."""
+    if "AlgorithmName" in request["AlgorithmSpecification"]:
+        not_carried("AlgorithmName; give a TrainingImage")
     if request["AlgorithmSpecification"]["TrainingInputMode"] == "Pipe":
         not_carried("TrainingInputMode Pipe; use File")
     count = request["ResourceConfig"].get("InstanceCount", 1)

@@ -2,13 +2,24 @@
 
 import math
 import re
+from datetime import datetime
 from typing import Any
 
+from scones.local.sagemaker.containers import names
 from scones.local.sagemaker.resources import Resources
 
 KIND = "training-job"
 MAX_REASON = 1024
 """Characters of FailureReason."""
+
+BUILT_IN_METRICS = [
+    {"Name": "train:accuracy", "Regex": r"Train-accuracy=([0-9.]+)"},
+    {"Name": "validation:accuracy", "Regex": r"Validation-accuracy=([0-9.]+)"},
+]
+"""The image classification algorithm's own. Its log lines: eight public notebooks."""
+
+MAX_RUNTIME_S = 86400
+"""Of a job that sets no StoppingCondition: a day (API reference, StoppingCondition)."""
 
 STARTING = "Preparing the instances for training"
 PENDING = "Training job waiting for capacity"
@@ -21,6 +32,35 @@ FAILED = "Training job failed"
 STOPPED = "Training job stopped"
 MAX_RUNTIME = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 # What the SageMaker SDK prints while it waits, seen in eight public notebooks.
+
+
+def described(request: dict[str, Any], arn: str, now: datetime) -> dict[str, Any]:
+    """What DescribeTrainingJob says of a job that was just asked for."""
+    specification = {"EnableSageMakerMetricsTimeSeries": False, **request["AlgorithmSpecification"]}
+    if "image-classification" in names(specification.get("TrainingImage", "")):
+        specification.setdefault("MetricDefinitions", BUILT_IN_METRICS)
+    limit = {"MaxRuntimeInSeconds": MAX_RUNTIME_S, **request.get("StoppingCondition", {})}
+    return {
+        "HyperParameters": {},
+        "InputDataConfig": [],
+        "ResourceConfig": {"InstanceCount": 1},
+        **request,
+        "TrainingJobArn": arn,
+        "TrainingJobStatus": "InProgress",
+        "SecondaryStatus": "Starting",
+        "SecondaryStatusTransitions": [],
+        "AlgorithmSpecification": specification,
+        "StoppingCondition": limit,
+        "ModelArtifacts": {"S3ModelArtifacts": artifacts(request)},
+        "CreationTime": now,
+        "LastModifiedTime": now,
+    }
+
+
+def artifacts(job: dict[str, Any]) -> str:
+    """Where a job's model goes: `<S3OutputPath>/<job>/output/model.tar.gz`."""
+    output: str = job["OutputDataConfig"]["S3OutputPath"]
+    return f"{output.rstrip('/')}/{job['TrainingJobName']}/output/model.tar.gz"
 
 
 class Job:

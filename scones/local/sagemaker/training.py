@@ -222,7 +222,7 @@ class Training:
 
     def _deliver(self, about: dict[str, Any], place: OptMl) -> None:
         """The model, and what else the container put out, as archives in S3."""
-        target = artifacts(about)
+        target = about["ModelArtifacts"]["S3ModelArtifacts"]
         with tempfile.TemporaryDirectory(dir=place.base) as folder:
             for source, uri in ((place.model, target), (place.output, _beside(target))):
                 if files(source):
@@ -257,12 +257,6 @@ _END = {
     "Stopped": words.STOPPED,
     "MaxRuntimeExceeded": words.MAX_RUNTIME,
 }
-
-
-def artifacts(about: dict[str, Any]) -> str:
-    """Where a job's model goes: `<S3OutputPath>/<job>/output/model.tar.gz`."""
-    output: str = about["OutputDataConfig"]["S3OutputPath"]
-    return f"{output.rstrip('/')}/{about['TrainingJobName']}/output/model.tar.gz"
 
 
 def _beside(uri: str) -> str:

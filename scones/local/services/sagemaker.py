@@ -9,7 +9,6 @@ from scones.local.errors import ServiceError
 from scones.local.identity import Identity
 from scones.local.sagemaker import hosting
 from scones.local.sagemaker.admission import (
-    BUILT_IN_METRICS,
     check_capture,
     check_channels,
     check_image,
@@ -18,16 +17,15 @@ from scones.local.sagemaker.admission import (
     invalid,
     not_carried,
 )
-from scones.local.sagemaker.containers import Containers, names
+from scones.local.sagemaker.containers import Containers
 from scones.local.sagemaker.endpoints import Endpoints
+from scones.local.sagemaker.job import described
 from scones.local.sagemaker.resources import Resources
-from scones.local.sagemaker.training import Training, artifacts
+from scones.local.sagemaker.training import Training
 from scones.local.sagemaker.transfer import Objects
 
 JOB, MODEL, CONFIG, ENDPOINT = "training-job", "model", "endpoint-config", "endpoint"
 WORDS = {MODEL: "model", CONFIG: "endpoint configuration", ENDPOINT: "endpoint"}
-MAX_RUNTIME_S = 86400
-"""Of a job that sets no StoppingCondition: a day (API reference, StoppingCondition)."""
 
 
 class SageMaker:
@@ -88,50 +86,18 @@ class SageMaker:
         RetryStrategy: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Debug hook, profiler, experiment and retries are kept and shown, and do nothing."""
+        request = _given(**{name: value for name, value in locals().items() if name != "self"})
+        tags = request.pop("Tags", None)
         check_isolation(EnableNetworkIsolation)
         if AlgorithmSpecification is None:
             not_carried("a training job without AlgorithmSpecification")
-        specification = {"EnableSageMakerMetricsTimeSeries": False, **AlgorithmSpecification}
         arn = self._arn(JOB, TrainingJobName)
-        now = self._resources.now()
-        about = {
-            "TrainingJobName": TrainingJobName,
-            "TrainingJobArn": arn,
-            "TrainingJobStatus": "InProgress",
-            "SecondaryStatus": "Starting",
-            "HyperParameters": HyperParameters or {},
-            "AlgorithmSpecification": specification,
-            "RoleArn": RoleArn,
-            "InputDataConfig": InputDataConfig or [],
-            "OutputDataConfig": OutputDataConfig,
-            "ResourceConfig": ResourceConfig or {"InstanceCount": 1},
-            "StoppingCondition": {
-                "MaxRuntimeInSeconds": MAX_RUNTIME_S,
-                **(StoppingCondition or {}),
-            },
-            "CreationTime": now,
-            "LastModifiedTime": now,
-            "SecondaryStatusTransitions": [],
-            "EnableNetworkIsolation": False,
-            "EnableInterContainerTrafficEncryption": EnableInterContainerTrafficEncryption,
-            "EnableManagedSpotTraining": EnableManagedSpotTraining,
-            **_given(
-                Environment=Environment,
-                CheckpointConfig=CheckpointConfig,
-                DebugHookConfig=DebugHookConfig,
-                ProfilerConfig=ProfilerConfig,
-                ExperimentConfig=ExperimentConfig,
-                RetryStrategy=RetryStrategy,
-            ),
-        }
+        about = described(request, arn, self._resources.now())
         check_training(about)
-        check_image(self._containers, specification.get("TrainingImage"), "train")
-        if "image-classification" in names(specification["TrainingImage"]):
-            specification.setdefault("MetricDefinitions", BUILT_IN_METRICS)
-        about["ModelArtifacts"] = {"S3ModelArtifacts": artifacts(about)}
+        check_image(self._containers, about["AlgorithmSpecification"].get("TrainingImage"), "train")
         await asyncio.to_thread(check_channels, self._s3, about["InputDataConfig"], RoleArn)
         if not self._resources.create(
-            JOB, TrainingJobName, arn, about, status="InProgress", tags=Tags
+            JOB, TrainingJobName, arn, about, status="InProgress", tags=tags
         ):
             raise ServiceError(
                 "ResourceInUse",

@@ -234,6 +234,8 @@ def test_what_cannot_be_trained_is_refused_at_creation(hosted: Any) -> None:
         ({"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}},
          "NotImplemented", "VpcConfig"),
         ({"EnableNetworkIsolation": True}, "NotImplemented", "EnableNetworkIsolation"),
+        ({"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}},
+         "NotImplemented", "AlgorithmName"),
         ({"AlgorithmSpecification": {
             "TrainingImage": hosted.image, "TrainingInputMode": "File",
             "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(["}]}},
