@@ -66,6 +66,7 @@ class Training:
         """Fail what an earlier cloud left unfinished, its checkpoints saved."""
         for name in self._resources.with_status(KIND, "InProgress", "Stopping"):
             await self._bury(Job(self._resources, name))
+        await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -238,7 +239,6 @@ class Training:
         except ServiceError as error:
             _log.warning("checkpoints of %s are lost: %s", job.name, error)
         job.end("Failed", words.FAILED, DEATH)
-        await asyncio.to_thread(shutil.rmtree, place.base, ignore_errors=True)
 
 
 class _Run:
