@@ -237,6 +237,12 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "dataset": lambda _name, text: text,
 }
 
+OURS = (
+    "profile", "certify", "folds", "risk", "certainty", "seed", "class_names", "dataset",
+)  # fmt: skip
+"""Names that the built-in algorithm does not know; a job may also say them in its Environment, as
+SCONES_PROFILE and so on."""
+
 RECIPE_FIELDS = {
     name: {"mini_batch_size": "batch_size"}.get(name, name)
     for name in (

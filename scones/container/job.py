@@ -22,7 +22,7 @@ import torch
 
 from scones.container import channels, result
 from scones.container.channels import Channel
-from scones.container.hyperparameters import Plan, plan
+from scones.container.hyperparameters import OURS, Plan, plan
 from scones.images.images import Images
 from scones.model import artifact, split
 from scones.model.card import Card
@@ -96,8 +96,7 @@ def _failed(folders: Folders, reason: str) -> int:
 
 def told(environment: Mapping[str, str]) -> dict[str, str]:
     """What a job's Environment says that the built-in algorithm would refuse as hyperparameters."""
-    names = ("class_names", "dataset", "seed")
-    found = {name: environment.get(f"SCONES_{name.upper()}") for name in names}
+    found = {name: environment.get(f"SCONES_{name.upper()}") for name in OURS}
     return {name: text for name, text in found.items() if text is not None}
 
 
