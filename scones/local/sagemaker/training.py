@@ -75,7 +75,8 @@ class Training:
             run.task.cancel()
         await asyncio.gather(*(run.task for run in runs), return_exceptions=True)
         for run in runs:
-            await self._bury(run.job)
+            if not run.job.ended:
+                await self._bury(run.job)
 
     def start(self, name: str) -> None:
         """Begin a job that was created."""
