@@ -13,6 +13,8 @@ from scones.workflow.staged import TEST, TRAIN, Staged
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TIME_LIMIT_S = 6 * 3600
+POLL_S = 0.5
+"""Oftener is not seen, and takes from the job what it computes with on a laptop."""
 EPOCHS = re.compile(r"Final configuration.*?[\"']epochs[\"']: [\"']?(\d+)")
 EPOCH = re.compile(r"Epoch\[(\d+)\].*?Validation-accuracy=([\d.]+)")
 
@@ -139,7 +141,7 @@ def _wait(clients: Clients, job: str, log: "_Log", step: Step) -> dict[str, Any]
             _tell(line, step)
         if over:
             return answer
-        clients.sleep(max(clients.poll_s, 0.25))
+        clients.sleep(max(clients.poll_s, POLL_S))
 
 
 def _tell(line: str, step: Step) -> None:

@@ -4,14 +4,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import pytest
 
+from scones.images import png
 from scones.local import control
 
 pytestmark = pytest.mark.slow
@@ -162,6 +165,40 @@ def test_everything_is_there_when_the_home_is_served_again(journey: Journey, up:
     assert len(json.load(answer["Body"])) == 2
 
 
+def execute(url: str, machine: str, bucket: str, key: str, picture: bytes) -> dict[str, Any]:
+    """How the machine ends over one picture that is put there first."""
+    client(url, "s3").put_object(Bucket=bucket, Key=key, Body=picture)
+    machines = client(url, "stepfunctions")
+    told = json.dumps({"s3_bucket": bucket, "s3_key": key})
+    arn = machines.start_execution(stateMachineArn=machine, input=told)["executionArn"]
+    while True:
+        answer: dict[str, Any] = machines.describe_execution(executionArn=arn)
+        if answer["status"] != "RUNNING":
+            return answer
+        time.sleep(0.1)
+
+
+def test_a_picture_too_large_for_a_state_goes_all_the_way(journey: Journey, up: str) -> None:
+    told = journey.report("first")
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
+    picture = png.encode(noise)
+    assert len(picture) > 1_000_000
+    answer = execute(up, told["state_machine"], told["bucket"], "visitors/large.png", picture)
+    if answer["status"] == "SUCCEEDED":
+        assert set(json.loads(answer["output"])) == {
+            "s3_bucket", "s3_key", "inference_id", "inferences", "class", "confidence", "route",
+        }  # fmt: skip
+    else:
+        assert answer["error"] == "ThresholdConfidenceNotMet"
+
+
+def test_a_picture_that_is_no_picture_fails_as_the_model_says(journey: Journey, up: str) -> None:
+    told = journey.report("first")
+    answer = execute(up, told["state_machine"], told["bucket"], "visitors/x.png", b"no picture")
+    assert (answer["status"], answer["error"]) == ("FAILED", "ModelError")
+    assert "unable to evaluate payload provided" in answer["cause"]
+
+
 def test_a_report_can_be_made_anew(journey: Journey, up: str) -> None:
     made = scones(
         "report", "--home", str(journey.home), "--report-dir", str(journey.home.parent / "third")
@@ -187,3 +224,25 @@ def test_destroying_names_what_goes_and_leaves_nothing(journey: Journey, up: str
     assert client(up, "sagemaker").list_models()["Models"] == []
     assert client(up, "stepfunctions").list_state_machines()["stateMachines"] == []
     assert scones("destroy", "--home", str(journey.home)).out == ""
+
+
+def test_three_classes_of_somebodys_own_pictures(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for place, name in enumerate(("red", "green", "blue")):
+        for number in range(40):
+            pixels = random.integers(0, 90, (24, 40, 3), np.uint8)
+            pixels[:, :, place] += 150
+            path = tmp_path / "doors" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png.encode(pixels))
+    ran = scones(
+        "run", "--data", str(tmp_path / "doors"), "--classes", "red,green,blue", "--home",
+        str(tmp_path / "home"), "--report-dir", str(tmp_path / "report"), "--invocations", "9",
+        "--hyperparameter", "epochs=4", "--hyperparameter", "certify=0", "--threshold", "0.34",
+        "--bays", "green=back door:2",
+    )  # fmt: skip
+    assert ran.status == 0, ran.err
+    told = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert told["classes"] == ["red", "green", "blue"]
+    assert told["executions"]["started"] == 9
+    assert told["accuracy"]["value"] > 0.6
