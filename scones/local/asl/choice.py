@@ -10,8 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from scones.local.asl import timestamps
-from scones.local.asl.errors import PathError
-from scones.local.asl.jsonpath import not_found, read_path
+from scones.local.asl.errors import RUNTIME, PathError, StatesError
 from scones.local.asl.paths import Scene, compile_path
 
 Test = Callable[[Scene], bool]
@@ -46,16 +45,16 @@ def _comparison(variable: str, name: str, operand: Any) -> Test:
         return lambda scene: _present(variable, scene) is operand
     if name in _KINDS:
         is_kind = _KINDS[name]
-        return lambda scene: is_kind(_read(variable, "Variable", scene)) is operand
+        return lambda scene: is_kind(_read(variable, scene)) is operand
     if name == "StringMatches":
         pattern = _wildcards(operand)
-        return lambda scene: _matches(pattern, _read(variable, "Variable", scene))
+        return lambda scene: _matches(pattern, _read(variable, scene))
     kind, compare, by_path = OPERATORS[name]
     if by_path:
         return lambda scene: compare_as(
-            kind, compare, _read(variable, "Variable", scene), _read(operand, name, scene)
+            kind, compare, _read(variable, scene), _read(operand, scene)
         )
-    return lambda scene: compare_as(kind, compare, _read(variable, "Variable", scene), operand)
+    return lambda scene: compare_as(kind, compare, _read(variable, scene), operand)
 
 
 def compare_as(kind: str, compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
@@ -72,8 +71,16 @@ def compare_as(kind: str, compare: Callable[[Any, Any], bool], left: Any, right:
     return compare(left, right)
 
 
-def _read(text: str, field: str, scene: Scene) -> Any:
-    return read_path(text, field, scene)
+def _read(text: str, scene: Scene) -> Any:
+    try:
+        return compile_path(text).read(scene)
+    except PathError as error:
+        raise StatesError(
+            RUNTIME,
+            f"Invalid path '{text}': The choice state's condition path references an invalid"
+            " value.",
+            in_state=True,
+        ) from error
 
 
 def _present(text: str, scene: Scene) -> bool:
@@ -137,5 +144,3 @@ OPERATORS: dict[str, tuple[str, Callable[[Any, Any], bool], bool]] = {
     **dict.fromkeys(_KINDS, _PLAIN),
 }
 """Every comparison operator: its kind, its comparison, whether the operand is a path."""
-
-__all__ = ["OPERATORS", "compile_rule", "not_found"]

@@ -137,7 +137,7 @@ def items_of(visit: Visit) -> list[Any]:
         return _items_jsonata(visit, fields.get("Items"))
     document = visit.effective()
     path = fields.get("ItemsPath", "$")
-    found = jsonpath.read_path(path, "ItemsPath", visit.scene(document))
+    found = jsonpath.select(path, visit.scene(document))
     if isinstance(found, dict) and visit.state.distributed:
         return [{"Key": key, "Value": value} for key, value in found.items()]
     if not isinstance(found, list):

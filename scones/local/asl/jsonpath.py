@@ -29,7 +29,13 @@ def read_value(text: str, field: str, scene: Scene) -> Any:
         try:
             return compile_call(text).evaluate(scene)
         except PathError as error:
-            raise not_found(error.path, field, scene) from error
+            shown = scene.context() if error.path.startswith("$$") else scene.input
+            raise StatesError(
+                RUNTIME,
+                f"The function '{text}' had the following error: The JsonPath argument for the"
+                f" field '{error.path}' could not be found in the input '{dump(shown)}'",
+                in_state=True,
+            ) from error
     return read_path(text, field, scene)
 
 
@@ -72,11 +78,7 @@ def combine(text: str | None, document: Any, result: Any) -> Any:
     try:
         return place(document, compile_reference(text), result)
     except PathError as error:
-        cause = (
-            f"Unable to apply step '{text}' to input '{dump(document)}'"
-            if error.detail.startswith("Can only")
-            else error.detail
-        )
+        cause = f"Unable to apply ReferencePath {text} to input {dump(document)}"
         raise StatesError("States.ResultPathMatchFailure", cause, in_state=True) from error
 
 

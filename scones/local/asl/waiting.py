@@ -3,7 +3,8 @@
 from typing import Any
 
 from scones.local.asl import jsonata, jsonpath, timestamps
-from scones.local.asl.errors import RUNTIME, EvaluationError, StatesError
+from scones.local.asl.errors import RUNTIME, EvaluationError, PathError, StatesError
+from scones.local.asl.paths import compile_path
 from scones.local.asl.visit import Visit
 
 
@@ -21,7 +22,7 @@ def _seconds(visit: Visit) -> float:
     if "Seconds" in fields:
         return _plain_or_evaluated(visit, fields["Seconds"])
     path = fields["SecondsPath"]
-    value = jsonpath.read_path(path, "SecondsPath", visit.scene(visit.effective()))
+    value = _referenced(visit, "SecondsPath")
     if isinstance(value, bool) or not isinstance(value, int):
         shown = value if isinstance(value, str) else jsonpath.dump(value)
         raise _wrong(
@@ -62,7 +63,7 @@ def _moment(visit: Visit) -> float:
             raise EvaluationError(cause, "Timestamp", before_entry=False)
         return moment
     path = fields["TimestampPath"]
-    value = jsonpath.read_path(path, "TimestampPath", visit.scene(visit.effective()))
+    value = _referenced(visit, "TimestampPath")
     moment = timestamps.parse(value) if isinstance(value, str) else None
     if moment is None:
         shown = value if isinstance(value, str) else jsonpath.dump(value)
@@ -71,6 +72,15 @@ def _moment(visit: Visit) -> float:
             f" date-time format string: {path} == {shown}"
         )
     return moment
+
+
+def _referenced(visit: Visit, field: str) -> Any:
+    path = visit.state.fields[field]
+    try:
+        return compile_path(path).read(visit.scene(visit.effective()))
+    except PathError as error:
+        cause = f"The {field} parameter does not reference an input value: {path}"
+        raise _wrong(cause) from error
 
 
 def _wrong(cause: str) -> StatesError:

@@ -5,9 +5,12 @@ import heapq
 import itertools
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 from scones.local.errors import ServiceError
+from scones.local.identity import Identity
+from scones.local.services.stepfunctions import StepFunctions
 
 
 class JumpingClock:
@@ -130,3 +133,14 @@ class Services:
         if kind == "sleep_then_echo":
             await self._clock.sleep_until(self._clock.now() + function["seconds"])
         return event
+
+
+def stepfunctions(home: Path, services: Services, clock: JumpingClock) -> StepFunctions:
+    """The service in process, over `services`."""
+    return StepFunctions(
+        home=home,
+        identity=Identity("http://127.0.0.1:4566"),
+        call=services.call,
+        clock=clock.now,
+        waits=clock,
+    )
