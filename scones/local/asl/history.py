@@ -136,6 +136,8 @@ class Scope:
                 assigned = details.get("assignedVariables") or {}
                 self.variables.update({name: load(text) for name, text in assigned.items()})
                 tail = [event]
+            elif event.kind == REDRIVEN:
+                tail = [each for each in tail if each.kind.endswith(_KEPT_BY_REDRIVE)]
             else:
                 tail.append(event)
         return Standing(entered, tail, output) if entered else None

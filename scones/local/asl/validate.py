@@ -224,8 +224,9 @@ def _task(
         message = "The field 'RoleArn' is required but was missing"
         yield Fault(SCHEMA, message, f"{at}/Credentials")
     limits = state.get("TimeoutSeconds"), state.get("HeartbeatSeconds")
-    if all(_is_number(each) for each in limits) and limits[1] >= limits[0]:  # type: ignore[operator]
-        message = "HeartbeatSeconds must be smaller than TimeoutSeconds"
+    if all(_is_number(each) for each in limits) and limits[1] > limits[0]:  # type: ignore[operator]
+        # The specification says smaller; machines written for AWS have equal ones, too.
+        message = "HeartbeatSeconds must not be larger than TimeoutSeconds"
         yield Fault(SCHEMA, message, f"{at}/HeartbeatSeconds")
     yield from _failing(state, at, language, siblings)
 
