@@ -105,7 +105,7 @@ def status(home: HomeOption = HOME) -> None:
 def env(home: HomeOption = HOME) -> None:
     """Print shell lines that point AWS programs at the local cloud: eval "$(scones env)"."""
     variables = _variables(home)
-    for name in surroundings.UNSET:
+    for name in surroundings.unwanted(os.environ):
         typer.echo(f"unset {name}")
     for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
@@ -117,9 +117,11 @@ def execute(
     home: HomeOption = HOME,
 ) -> None:
     """Run a program that finds the local cloud instead of AWS."""
-    around = {k: v for k, v in os.environ.items() if k not in surroundings.UNSET}
+    around = {**os.environ, **_variables(home)}
+    for name in surroundings.unwanted(os.environ):
+        del around[name]
     try:
-        os.execvpe(command[0], command, {**around, **_variables(home)})
+        os.execvpe(command[0], command, around)
     except OSError as error:
         raise ValueError(f"cannot run {command[0]!r}: {error.strerror}") from error
 

@@ -55,15 +55,27 @@ def test_what_the_user_can_put_right_is_one_line(
     assert said in done.stderr
 
 
+ELSEWHERE = {
+    "AWS_PROFILE": "mine",
+    "AWS_DEFAULT_PROFILE": "mine",
+    "AWS_SESSION_TOKEN": "old",
+    "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "no_proxy": "intranet",
+}
+"""What would lead a program to AWS, or to nowhere."""
+
+
 def test_a_shell_is_pointed_at_the_cloud(cloud: Any) -> None:
     script = f'eval "$({" ".join(map(quoted, SCONES))} env --home {cloud.home})"; env'
-    around = {**os.environ, "AWS_PROFILE": "mine", "AWS_SESSION_TOKEN": "old"}
+    around = {**os.environ, **ELSEWHERE}
     done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, env=around)
     told = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
     assert told["AWS_ENDPOINT_URL"] == cloud.url
     assert told["AWS_REGION"] == "us-east-1"
-    assert "AWS_PROFILE" not in told
-    assert "AWS_SESSION_TOKEN" not in told
+    assert not ELSEWHERE.keys() & told.keys() - {"no_proxy"}
+    assert told["no_proxy"] == told["NO_PROXY"] == "localhost,127.0.0.1,intranet"
+    assert Path(sys.executable).parent.as_posix() in told["PATH"].split(os.pathsep)
     config = Path(told["SAGEMAKER_USER_CONFIG_OVERRIDE"]).read_text()
     assert "TelemetryOptOut: true" in config
 
@@ -76,14 +88,21 @@ ASK = """
 import boto3
 for address in (None, "https://sts.eu-west-1.amazonaws.com"):
     print(boto3.client("sts", endpoint_url=address).get_caller_identity()["Arn"])
+for address in (None, "https://s3.us-east-1.amazonaws.com"):
+    s3 = boto3.client("s3", endpoint_url=address)
+    s3.create_bucket(Bucket="named-outright")
+    s3.put_object(Bucket="named-outright", Key="a b", Body=b"x")
+    print(s3.list_objects_v2(Bucket="named-outright")["Contents"][0]["Key"].encode())
 """
 
 
 def test_any_program_finds_the_cloud_also_behind_an_address_of_aws(cloud: Any) -> None:
-    done = scones("exec", "--home", str(cloud.home), "--", sys.executable, "-c", ASK)
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    command = ["exec", "--home", str(cloud.home), "--", sys.executable, "-c", ASK]
+    done = scones(*command, env={**os.environ, **ELSEWHERE, **nowhere})
     assert done.returncode == 0, done.stderr
     arn = "arn:aws:sts::000000000000:assumed-role/SconesRole/scones"
-    assert done.stdout.split() == [arn, arn]
+    assert done.stdout.splitlines() == [arn, arn, "b'a b'", "b'a b'"]
 
 
 def test_the_program_runs_with_its_own_arguments_and_exit_status(cloud: Any) -> None:
