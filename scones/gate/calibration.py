@@ -204,6 +204,8 @@ def _descend(theta: Floats, design: Floats, labels: NDArray[np.int64]) -> Floats
     for _ in range(100):
         information = _information(special.softmax(design @ theta, axis=1), design)
         step = np.linalg.lstsq(information, gradient)[0]
+        if np.abs(step).max() < 1e-9:  # of a quadratic descent the next would be below 1e-16
+            return np.clip(theta - step, low, high)
         for halvings in range(40):
             moved = np.clip(theta - step / 2**halvings, low, high)
             moved_loss, moved_gradient = _loss_of(moved, design, labels)

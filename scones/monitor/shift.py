@@ -13,12 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from scones.gate.calibration import fit_biased, logits_of
 from scones.gate.heldout import Baseline
 
 Floats = NDArray[np.float64]
 
 WEAKEST = 0.2
 """Least difference between the classes' calls (with two, TPR - FPR) that BBSE can build on."""
+
+
+REFITS, REFIT_RECORDS = 25, 1000
+"""Bootstrap refits of the calibration, and the records, evenly taken, they are applied to."""
 
 
 @dataclass(frozen=True)
@@ -63,27 +68,51 @@ def bbse(baseline: Baseline, probabilities_NK: Floats) -> Mix:
 def mlls(baseline: Baseline, probabilities_NK: Floats) -> Mix:
     """Maximum likelihood: which mix makes these calibrated probabilities most likely (by EM).
 
-    Its interval is of the stream's draw alone, not of the calibration.
+    Its interval is of the stream's draw, and of what few labels leave open in the calibration.
     """
     num_classes, n = len(baseline.class_names), len(probabilities_NK)
     counts_K = np.bincount(baseline.labels_N, minlength=num_classes)
     if n == 0 or counts_K.min() == 0:
         return _refused("MLLS", num_classes, n, "a class, or the stream, has no pictures")
     likelihood_NK = probabilities_NK / (counts_K / counts_K.sum())
-    share_K = np.full(num_classes, 1 / num_classes)
-    for _ in range(1000):
-        joint_NK = share_K * likelihood_NK
-        moved_K = (joint_NK / joint_NK.sum(axis=1, keepdims=True)).mean(axis=0)
-        done = np.abs(moved_K - share_K).max() < 1e-10
-        share_K = moved_K
-        if done:
-            break
+    share_K = _most_likely(likelihood_NK, np.full(num_classes, 1 / num_classes), 1e-10)
     # Observed information of the K - 1 free shares; the last is 1 less their sum.
     score_NK = likelihood_NK / (likelihood_NK @ share_K)[:, None]
     free = score_NK[:, :-1] - score_NK[:, -1:]
     covariance = np.linalg.pinv(free.T @ free)
     spread_out = np.vstack([np.eye(num_classes - 1), -np.ones(num_classes - 1)])
-    return _mix("MLLS", share_K, spread_out @ covariance @ spread_out.T, n)
+    drawn = spread_out @ covariance @ spread_out.T
+    return _mix("MLLS", share_K, drawn + _of_calibration(baseline, probabilities_NK, share_K), n)
+
+
+def _most_likely(likelihood_NK: Floats, start_K: Floats, tolerance: float) -> Floats:
+    """Expectation maximisation; a share of 0 to start with would stay 0."""
+    share_K = start_K
+    for _ in range(1000):
+        joint_NK = share_K * likelihood_NK
+        before_K = share_K
+        share_K = (joint_NK / joint_NK.sum(axis=1, keepdims=True)).mean(axis=0)
+        if np.abs(share_K - before_K).max() < tolerance:
+            break
+    return share_K
+
+
+def _of_calibration(baseline: Baseline, probabilities_NK: Floats, share_K: Floats) -> Floats:
+    """Covariance of the shares over calibrations that other baseline labels would have given."""
+    logits_NK, labels_N = logits_of(baseline.probabilities_NK), baseline.labels_N
+    some_NK = logits_of(probabilities_NK[:: max(1, len(probabilities_NK) // REFIT_RECORDS)])
+    rng, shares = np.random.default_rng(0), []
+    start_K = (share_K + 0.01) / (1 + 0.01 * len(share_K))
+    for _ in range(REFITS):
+        drawn = rng.integers(0, len(labels_N), len(labels_N))
+        prior_K = np.bincount(labels_N[drawn], minlength=logits_NK.shape[1]) / len(labels_N)
+        if prior_K.min() > 0:
+            refitted = fit_biased(logits_NK[drawn], labels_N[drawn])
+            shares.append(_most_likely(refitted(some_NK) / prior_K, start_K, 1e-5))
+    if len(shares) < 2:
+        return np.zeros((logits_NK.shape[1], logits_NK.shape[1]))
+    covariance: Floats = np.cov(np.array(shares).T)
+    return covariance
 
 
 def reweighted(baseline: Baseline, probabilities_NK: Floats, share_K: Floats) -> Floats:
