@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scones.gate.intervals import wilson
 from scones.monitor.windows import Window
 
 Floats = NDArray[np.float64]
@@ -25,18 +24,13 @@ class Spans:
     """Seconds since 1970, UTC; multiples of the length."""
     count_S: Counts
     called_SK: Counts
-    """How many records were called each class."""
+    """How many records were called each class; `wilson(called, count)` is the band of its share."""
     accepted_S: Counts
     """How many stood at or above the threshold."""
     mean_S: Floats
     """Of the confidence, as the next two."""
     low_S: Floats
     high_S: Floats
-
-    def share(self, k: int) -> tuple[Floats, Floats, Floats]:
-        """Share of the calls of class k, and its 95 % band (Wilson), a span each."""
-        low, high = wilson(self.called_SK[:, k], self.count_S)
-        return self.called_SK[:, k] / self.count_S, low, high
 
 
 def spans(window: Window, seconds: float, threshold: float) -> Spans:
