@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from scones.cli import CONTAINERS
+from scones.cli.connection import CONTAINERS
 from scones.images import cifar100
 from scones.images.manifest import Entry, write_lst
 from scones.workflow.archive import write_sample

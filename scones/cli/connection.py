@@ -1,0 +1,58 @@
+"""Clients of AWS or of the local cloud, and which command stands for which container image."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from scones.local import control
+
+if TYPE_CHECKING:
+    from scones.clients import Clients
+    from scones.settings import Settings
+
+CONTAINERS = {
+    "image-classification": {
+        "train": [sys.executable, "-m", "scones.container.job"],
+        "serve": [sys.executable, "-m", "scones.container.endpoint"],
+    },
+    "pytorch-training": {"train": [sys.executable, "-m", "scones.container.script_job"]},
+    "pytorch-inference": {"serve": [sys.executable, "-m", "scones.container.script_endpoint"]},
+}
+"""Which command stands for which container image: the local cloud knows nothing of ours."""
+
+
+@contextmanager
+def connected(settings: "Settings") -> Iterator["Clients"]:
+    """Clients of AWS, or of the local cloud on the settings' home.
+
+    Where none runs there, one is started on a free port and stopped again afterwards.
+    """
+    from dataclasses import replace
+
+    from scones.clients import connect
+
+    if not settings.local or settings.endpoint_url is not None:
+        yield connect(settings)
+        return
+    running = control.status(settings.home)
+    started = running is None
+    if running is None:
+        containers = ["--containers", json.dumps(CONTAINERS)]
+        only_with_us = ["--with-parent", str(os.getpid())]
+        try:
+            running = control.start(
+                settings.home, arguments=["--port", "0", *containers, *only_with_us]
+            )
+        except OSError as error:
+            raise ValueError(
+                f"home is {str(settings.home)!r}, which cannot be written ({error.strerror}); "
+                "choose another with --home"
+            ) from error
+    try:
+        yield connect(replace(settings, endpoint_url=running.url, region=running.region))
+    finally:
+        if started:
+            control.stop(settings.home)

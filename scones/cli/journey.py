@@ -1,0 +1,199 @@
+"""The journey's commands: stage, train, deploy, classify, report, all of them, and destroy."""
+
+import typer
+
+from scones.cli.connection import connected
+from scones.cli.options import (
+    Bays,
+    Bucket,
+    Classes,
+    Data,
+    Home,
+    Hyperparameter,
+    Invocations,
+    Parallel,
+    Region,
+    ReportDir,
+    Role,
+    Seed,
+    Target,
+    Threshold,
+    pictures,
+    progress,
+    settle,
+)
+
+commands = typer.Typer()
+
+
+@commands.command()
+def run(
+    data: Data = None,
+    classes: Classes = None,
+    bays: Bays = None,
+    threshold: Threshold = None,
+    invocations: Invocations = None,
+    parallel: Parallel = None,
+    seed: Seed = None,
+    hyperparameter: Hyperparameter = None,
+    home: Home = None,
+    report_dir: ReportDir = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Stage, train, deploy, classify and report: the whole journey."""
+    from scones.workflow.report import check_folder
+    from scones.workflow.run import run as run_all
+    from scones.workflow.summary import summary
+
+    settings = settle(
+        data=data, classes=classes, bays=bays, threshold=threshold, invocations=invocations,
+        parallel=parallel, seed=seed, hyperparameters=hyperparameter, home=home,
+        report_dir=report_dir, target=target, role=role, region=region, bucket=bucket,
+    )  # fmt: skip
+    check_folder(settings.report_dir)
+    settings.bays_of(settings.classes)
+    dataset = pictures(settings)
+    with connected(settings) as clients:
+        report = run_all(clients, dataset, progress())
+    typer.echo(summary(report, settings), nl=False)
+
+
+@commands.command()
+def stage(
+    data: Data = None,
+    classes: Classes = None,
+    parallel: Parallel = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Put the pictures of the wanted classes, their lists and a manifest into the bucket."""
+    from scones.workflow.stage import stage as put
+
+    settings = settle(
+        data=data, classes=classes, parallel=parallel, home=home, target=target, role=role,
+        region=region, bucket=bucket,
+    )  # fmt: skip
+    dataset = pictures(settings)
+    with connected(settings) as clients:
+        staged = put(clients, dataset, progress())
+        typer.echo(f"{len(staged.entries)} pictures are staged in s3://{clients.bucket}")
+
+
+@commands.command()
+def train(
+    seed: Seed = None,
+    hyperparameter: Hyperparameter = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Train a model on what is staged."""
+    from scones.workflow.staged import read_staged
+    from scones.workflow.train import train as fit
+
+    settings = settle(
+        seed=seed, hyperparameters=hyperparameter, home=home, target=target, role=role,
+        region=region, bucket=bucket,
+    )  # fmt: skip
+    with connected(settings) as clients:
+        trained = fit(clients, read_staged(clients), progress())
+    typer.echo(f"training job {trained.job} left {trained.model_uri}")
+
+
+@commands.command()
+def deploy(
+    threshold: Threshold = None,
+    bays: Bays = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Serve the newest model, with the functions and the machine around it."""
+    from scones.workflow.deploy import deploy as serve
+    from scones.workflow.staged import read_staged
+    from scones.workflow.train import last_trained
+
+    settings = settle(
+        threshold=threshold, bays=bays, home=home, target=target, role=role, region=region,
+        bucket=bucket,
+    )  # fmt: skip
+    with connected(settings) as clients:
+        facts = read_staged(clients).facts
+        deployment = serve(clients, last_trained(clients), facts, progress())
+    typer.echo(f"endpoint {deployment.endpoint} serves {deployment.job}")
+    typer.echo(f"state machine {deployment.state_machine}")
+
+
+@commands.command()
+def classify(
+    invocations: Invocations = None,
+    parallel: Parallel = None,
+    seed: Seed = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Run the machine over test pictures chosen at random, balanced by class."""
+    from scones.workflow.classify import classify as execute
+    from scones.workflow.classify import tally
+    from scones.workflow.staged import read_staged
+
+    settings = settle(
+        invocations=invocations, parallel=parallel, seed=seed, home=home, target=target,
+        role=role, region=region, bucket=bucket,
+    )  # fmt: skip
+    with connected(settings) as clients:
+        outcomes = execute(clients, read_staged(clients), progress())
+    typer.echo(tally(outcomes))
+
+
+@commands.command()
+def report(
+    home: Home = None,
+    report_dir: ReportDir = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Write the report on the deployed model anew, from what was captured."""
+    from scones.workflow.report import check_folder
+    from scones.workflow.report import report as write
+    from scones.workflow.summary import summary
+
+    settings = settle(
+        home=home, report_dir=report_dir, target=target, role=role, region=region, bucket=bucket
+    )
+    check_folder(settings.report_dir)
+    with connected(settings) as clients:
+        made = write(clients, progress())
+    typer.echo(summary(made, settings), nl=False)
+
+
+@commands.command()
+def destroy(
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Delete everything that the other commands made, by its tag."""
+    from scones.workflow.destroy import destroy as delete
+
+    settings = settle(home=home, target=target, role=role, region=region, bucket=bucket)
+    with connected(settings) as clients:
+        for words in delete(clients, progress()):
+            typer.echo(f"deleted {words}")
