@@ -12,6 +12,7 @@ from typing import Any
 from scones.local.asl.errors import (
     ITEM_READER_FAILED,
     RESULT_WRITER_FAILED,
+    RUNTIME,
     TASK_FAILED,
     StatesError,
 )
@@ -76,6 +77,7 @@ class Integrations:
 
     async def _lambda(self, arguments: Any) -> dict[str, Any]:
         """As the optimized integration: a string Payload is sent as it is, the answer is read."""
+        _check("lambda", "invoke", arguments)
         given = {key: value for key, value in arguments.items() if value is not None}
         payload = given.get("Payload")
         if payload is not None and not isinstance(payload, str):
@@ -103,6 +105,7 @@ class Integrations:
     # Step Functions
 
     async def _start_execution(self, call: Call) -> dict[str, Any]:
+        _check("stepfunctions", "start_execution", call.arguments)
         given = sdk.request("stepfunctions", "start_execution", call.arguments)
         if "input" in given and not isinstance(given["input"], str):
             given["input"] = dump(given["input"])
@@ -149,7 +152,8 @@ class Integrations:
         if name is None or method is None:
             cause = f"The local cloud does not carry {call.service}:{call.action}."
             raise StatesError(TASK_FAILED, cause, from_task=True)
-        request = sdk.request(name, method, call.arguments or {})
+        _check(name, method, call.arguments)
+        request = sdk.request(name, method, call.arguments)
         try:
             found = await self._call(name, method, request)
         except ServiceError as error:
@@ -204,6 +208,16 @@ class Integrations:
             await self._call("s3", "put_object", request)
         except ServiceError as error:
             raise _s3_error(RESULT_WRITER_FAILED, error) from error
+
+
+def _check(service: str, method: str, arguments: Any) -> None:
+    """StatesError States.Runtime for arguments that no request can be made of."""
+    given = arguments if isinstance(arguments, dict) else {}
+    missing = sdk.missing(service, method, given)
+    if missing or not isinstance(arguments, dict):
+        told = ", ".join(f"The field '{name}' is required but was missing" for name in missing)
+        cause = f"The Parameters '{dump(arguments)}' could not be used to start the Task: [{told}]"
+        raise StatesError(RUNTIME, cause, in_state=True)
 
 
 def metadata() -> dict[str, Any]:

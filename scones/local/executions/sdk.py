@@ -73,6 +73,14 @@ def request(service: str, method: str, arguments: Mapping[str, Any]) -> dict[str
     return taken
 
 
+def missing(service: str, method: str, arguments: Mapping[str, Any]) -> list[str]:
+    """Required members that are not given, in a state machine's spelling."""
+    shape = service_model(service).operation_model(operations(service)[method]).input_shape
+    given = {key.lower() for key, value in arguments.items() if value is not None}
+    required = shape.required_members if isinstance(shape, StructureShape) else []
+    return [name[:1].upper() + name[1:] for name in required if name.lower() not in given]
+
+
 def response(service: str, method: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """A result in a state machine's spelling, as JSON values."""
     shape = service_model(service).operation_model(operations(service)[method]).output_shape
