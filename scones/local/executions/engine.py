@@ -63,11 +63,12 @@ class Engine:
         history = History(keep, self.clock.now, recorded or ())
         interpreter = Interpreter(machine, _context(record, context, role_arn), history, self.world)
         running = self._running[record.arn] = Running(record, interpreter)
-        if recorded is None and (not record.express or record.map_run_arn):
-            self.journal.add(record)
         running.task = asyncio.get_running_loop().create_task(
             self._drive(running, {"roleArn": role_arn})
         )
+        # After the task: what it does in its first turn is then in the same commit.
+        if recorded is None and (not record.express or record.map_run_arn):
+            self.journal.add(record)
         return running
 
     def redrive(

@@ -60,7 +60,7 @@ class Journal:
         self.store = Store(path, _SCHEMA)
         last = self.store.read("select max(id) as last from executions")[0]["last"]
         self._last_id: int = last or 0
-        self._new: list[Record] = []
+        self._new: dict[str, Record] = {}
         self._changed: dict[int, Record] = {}
         self._events: dict[int, list[Event]] = {}
         self._scheduled = False
@@ -73,7 +73,7 @@ class Journal:
 
     def add(self, record: Record) -> None:
         """Keep a new execution."""
-        self._new.append(record)
+        self._new[record.arn] = record
         self._soon()
 
     def change(self, record: Record) -> None:
@@ -119,7 +119,17 @@ class Journal:
     def find(self, where: str, *parameters: Any) -> list[Record]:
         """Records; `where` is SQL from there on."""
         rows = self.read(f"select * from executions where {where}", *parameters)
-        return [Record(**{**dict(row), "express": bool(row["express"])}) for row in rows]
+        return [_record(row) for row in rows]
+
+    def by_arn(self, arn: str) -> Record | None:
+        """A record by its ARN, also one that is still to be written."""
+        if arn in self._new:
+            return self._new[arn]
+        for record in self._changed.values():
+            if record.arn == arn:
+                return record
+        rows = self.store.read("select * from executions where arn = ?", arn)
+        return _record(rows[0]) if rows else None
 
     def running(self) -> list[Record]:
         """Executions that had not ended, in the order in which they were started."""
@@ -147,7 +157,7 @@ class Journal:
             self.flush()
 
     def _write(self, connection: sqlite3.Connection) -> None:
-        new, self._new = self._new, []
+        new, self._new = self._new.values(), {}
         changed, self._changed = self._changed, {}
         events, self._events = self._events, {}
         for record in new:
@@ -157,6 +167,10 @@ class Journal:
         connection.executemany(
             "insert into events (execution, batch) values (?, ?)", _batches(events.items())
         )
+
+
+def _record(row: sqlite3.Row) -> Record:
+    return Record(**{**dict(row), "express": bool(row["express"])})
 
 
 def _changes(record: Record) -> tuple[object, ...]:

@@ -208,8 +208,7 @@ class ExecutionOperations(Operations):
         running = self._ledger.engine.find(arn)
         if running is not None:
             return running.record
-        found = self._ledger.journal.find("arn = ?", arn)
-        return found[0] if found else None
+        return self._ledger.journal.by_arn(arn)
 
     def _record(self, arn: str) -> Record:
         found = self._known(arn)
