@@ -122,11 +122,16 @@ def _extract(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> None:
             if left < 0:
                 raise _refused(f"Unzipped size must be smaller than {max_bytes} bytes")
     for target, pointed in links:
+        _refuse_outside(target.parent, folder)  # an earlier link may lead there
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(pointed)
-    for target, _ in links:
-        if not target.resolve().is_relative_to(folder.resolve()):
-            raise _bad_zip()
+    for target, _ in links:  # at the end: a later link may have turned an earlier one
+        _refuse_outside(target, folder)
+
+
+def _refuse_outside(target: Path, folder: Path) -> None:
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise _bad_zip()
 
 
 def _extract_file(

@@ -73,6 +73,9 @@ def test_a_link_within_the_folder_is_a_link(tmp_path: Path) -> None:
             zipped(("a/b/f", "x"), link("up", "a/b"), link("out", "up/../../..")),
             id="a link through a link",
         ),
+        pytest.param(
+            zipped(link("up", "../../.."), link("up/out", "/etc/passwd")), id="a link below a link"
+        ),
         pytest.param(zipped(("a", "file"), ("a/b", "below a file")), id="a file as a folder"),
     ],
 )
