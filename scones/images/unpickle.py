@@ -85,12 +85,13 @@ def loads(content: bytes) -> object:
     except (
         pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError,
         IndexError, KeyError, MemoryError, OverflowError, ImportError,
+        RecursionError,  # a dict within itself
     ) as error:  # fmt: skip
         raise ValueError(f"not a pickle of plain values and arrays: {error}") from error
 
 
 def _revealed(value: object) -> object:
-    """`value` with arrays in place of their stand-ins, one dict level deep, as CIFAR-100 needs."""
+    """`value` with arrays in place of their stand-ins, in dicts of dicts, as CIFAR-100 needs."""
     if isinstance(value, PickledArray):
         return value.values
     if isinstance(value, dict):

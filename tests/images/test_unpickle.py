@@ -52,6 +52,13 @@ def test_anything_else_is_refused_by_name(target: object) -> None:
         unpickle.loads(pickle.dumps(target, 2))
 
 
+def test_a_dict_within_itself_is_refused() -> None:
+    endless: dict[str, object] = {}
+    endless["again"] = endless
+    with pytest.raises(ValueError, match="not a pickle of plain values"):
+        unpickle.loads(pickle.dumps(endless, 2))
+
+
 @pytest.mark.parametrize("value", [np.array([object()]), np.array(["text"]), np.zeros(2, "m8[s]")])
 def test_arrays_of_anything_but_numbers_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="not a pickle"):
