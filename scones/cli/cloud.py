@@ -26,6 +26,15 @@ def up(
     expose: Annotated[bool, typer.Option(help="Allow a host beyond this computer.")] = False,
     account: Annotated[str, typer.Option(help="The account id in ARNs.")] = "000000000000",
     region: Annotated[str, typer.Option(help="The region in ARNs.")] = "us-east-1",
+    capture_window_s: Annotated[
+        float | None, typer.Option(help="Seconds that a capture file is filled. [60]")
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(help="Lambda requests at a time; more are throttled. [32]")
+    ] = None,
+    whole_environment: Annotated[
+        bool, typer.Option(help="Offer functions every package installed here.")
+    ] = False,
 ) -> None:
     """Start the local cloud in the background."""
     running = control.status(home)
@@ -33,6 +42,9 @@ def up(
         arguments = [
             "--port", str(port), "--host", host, "--account", account, "--region", region,
             "--containers", json.dumps(CONTAINERS), *(["--expose"] if expose else []),
+            *(["--capture-window-s", str(capture_window_s)] if capture_window_s else []),
+            *(["--max-concurrent", str(max_concurrent)] if max_concurrent else []),
+            *(["--whole-environment"] if whole_environment else []),
         ]  # fmt: skip
         running = control.start(home, arguments=arguments)
         if expose:
