@@ -2,8 +2,9 @@
 
 Signatures are not verified: whoever can reach a loopback port could read the keys as well. What is
 refused is what a browser can be made to send by a page from elsewhere: requests without an
-Authorization header or a presigned query, with a foreign Origin, or with a Host that is not this
-computer (DNS rebinding).
+Authorization header or a presigned query, with a foreign Origin, from a foreign page's link or
+image (it could make up a presigned query, and browsers send no Origin with those), or with a Host
+that is not this computer (DNS rebinding).
 """
 
 import ipaddress
@@ -32,13 +33,19 @@ class Admission:
         self._host_is_ours = lru_cache(maxsize=256)(self._judge_host)
 
     def refuse_strangers(self, headers: dict[str, str]) -> None:
-        """Check Host and Origin."""
+        """Check Host, Origin and Sec-Fetch-Site."""
         host = headers.get("host", "")
         if not self._host_is_ours(host):
             raise ServiceError("AccessDenied", f"Host {host!r} is not this computer", 403)
         origin = headers.get("origin")
         if origin is not None and not _origin_is_loopback(origin):
             raise ServiceError("AccessDenied", f"Origin {origin!r} is not this computer", 403)
+        # Browsers tell loopback servers where a request comes from: W3C, Fetch Metadata Request
+        # Headers. To them, a notebook on localhost is another site than 127.0.0.1.
+        if headers.get("sec-fetch-site") == "cross-site":
+            page = headers.get("referer", "")
+            if not _origin_is_loopback("/".join(page.split("/", 3)[:3])):
+                raise ServiceError("AccessDenied", f"Page {page!r} is not this computer's", 403)
 
     def signed_for(self, request: Request) -> str:
         """The signing name in the credential scope: "s3", "states", ..."""

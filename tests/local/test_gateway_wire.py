@@ -105,6 +105,33 @@ def test_a_page_of_this_computer_may_ask(ask: Ask, origin: str) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+MADE_UP = (
+    "X-Amz-Credential=any/20260101/us-east-1/s3/aws4_request&X-Amz-Date=20991231T000000Z"
+    "&X-Amz-Expires=604800"
+)
+
+
+@pytest.mark.parametrize("page", [None, "https://example.com/", "http://localhost.example.com/a"])
+def test_a_foreign_page_cannot_make_up_a_presigned_link(ask: Ask, page: str | None) -> None:
+    sent = {"Sec-Fetch-Site": "cross-site", **({} if page is None else {"Referer": page})}
+    answer = ask("GET", f"/?{MADE_UP}", sent)
+    assert (answer.status, answer.code()) == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"Sec-Fetch-Site": "none"},  # typed into the address bar
+        {"Sec-Fetch-Site": "same-site", "Referer": "http://127.0.0.1:8888/lab"},
+        {"Sec-Fetch-Site": "cross-site", "Referer": "http://localhost:8888/lab/tree/a.ipynb"},
+    ],
+)
+def test_a_presigned_link_opens_from_a_page_of_this_computer(
+    ask: Ask, sent: dict[str, str]
+) -> None:
+    assert ask("GET", f"/?{MADE_UP}", sent).status == 200
+
+
 @pytest.mark.parametrize(
     "host", ["example.com", "rebound.example.com:4566", "localhost.example.com", "10.0.0.1", ""]
 )
