@@ -94,8 +94,9 @@ class RuntimeApi:
     def handle(self, asked: "_Asked", connection: "_Connection") -> None:
         """One request of the worker."""
         headers = asked.headers
-        if headers.get("host") != self.address or "origin" in headers:
-            connection.reply("403 Forbidden")  # a web page, not a runtime
+        # A web page, not a runtime; browsers send no Origin with the GET of an image.
+        if headers.get("host") != self.address or {"origin", "sec-fetch-site"} & headers.keys():
+            connection.reply("403 Forbidden")
         elif asked.method == b"GET" and asked.path == "invocation/next":
             self._next(connection)
         elif asked.path == "init/error":

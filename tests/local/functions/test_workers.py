@@ -240,6 +240,7 @@ def test_a_page_in_a_browser_reaches_no_worker(tmp_path: Path, zipped: Zipped) -
             create(lambda_, zipped, source)
             assert await ask(lambda_, {"Host": "evil.example"}) == 403
             assert await ask(lambda_, {"Origin": "http://evil.example"}) == 403
+            assert await ask(lambda_, {"Sec-Fetch-Site": "cross-site"}) == 403
 
     asyncio.run(main())
 
