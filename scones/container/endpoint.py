@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 import uvicorn
 
+from scones.container.visitors import from_page
 from scones.images import png
 
 CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
@@ -68,6 +69,8 @@ class Endpoint:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "uvicorn runs us with lifespan and websockets off"
+        if from_page(scope["headers"]):
+            return await _answer(send, 403, b"a web page may not ask")
         match scope["method"], scope["path"]:
             case "GET", "/ping":
                 await _answer(send, 200, b"\n")

@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from scones.container import source
 from scones.container.codec import JSON, UnsupportedTypeError, decode, encode
+from scones.container.visitors import from_page
 
 DEFAULT_PROGRAM = "inference.py"
 
@@ -113,6 +114,8 @@ def application(script: Script) -> Starlette:
         return Response()
 
     async def invocations(request: Request) -> Response:
+        if from_page(request.headers.raw):
+            return Response("a web page may not ask", 403)
         content_type = request.headers.get("content-type", "application/json")
         accept = request.headers.get("accept", "*/*")
         body = await request.body()

@@ -116,6 +116,11 @@ def test_too_large_a_payload_answers_413(url: str) -> None:
     assert ask(url, content, "image/png").status_code == 413
 
 
+@pytest.mark.parametrize("name", ["Origin", "Sec-Fetch-Site"])
+def test_a_web_page_gets_no_answer(url: str, name: str) -> None:
+    assert ask(url, picture(), "image/png", **{name: "https://example.com"}).status_code == 403
+
+
 def test_other_paths_and_methods_are_refused(url: str) -> None:
     assert httpx.get(f"{url}/").status_code == 404
     assert httpx.get(f"{url}/invocations").status_code == 405

@@ -176,6 +176,13 @@ def test_transform_fn_replaces_three_of_them() -> None:
     assert (answer.json(), answer.headers["content-type"]) == ({"size": 3}, "application/json")
 
 
+@pytest.mark.parametrize("name", ["origin", "sec-fetch-site"])
+def test_a_web_page_reaches_none_of_the_user_s_code(name: str) -> None:
+    script = script_of(transform_fn=lambda model, body, content_type, accept: b"reached")
+    refused = ask(script, "POST", "/invocations", headers={name: "https://example.com"})
+    assert refused.status_code == 403
+
+
 def test_an_error_in_the_user_s_code_is_torchserve_s_answer() -> None:
     def predict_fn(data: Any, model: Any) -> Any:
         raise IndexError("index out of range in self")
