@@ -1,5 +1,6 @@
 """What a run is told: names, places, thresholds; read once, checked at once, never changed."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -187,6 +188,8 @@ def _bays(setting: str, value: Any) -> dict[str, Bay]:
         bay, sign, radius = text.rpartition(":")
         _require(bay and sign, setting, f"{name}={text}", "class=bay name:radius in km")
         bays[name] = Bay(bay, _number(setting, radius))
+        right = 0 <= bays[name].order_radius_km < math.inf
+        _require(right, setting, f"{name}={text}", "a radius of 0 km or more")
     return bays
 
 

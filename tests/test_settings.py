@@ -49,6 +49,8 @@ def test_texts_become_values() -> None:
         ({"hyperparameters": ["epochs"]}, "name=value"),
         ({"bays": "bicycle=dock"}, "radius in km"),
         ({"bays": "bicycle=dock:far"}, "number"),
+        ({"bays": "bicycle=dock:nan"}, "0 km or more"),
+        ({"bays": "bicycle=dock:-1"}, "0 km or more"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(options: dict[str, Any], words: str) -> None:
