@@ -1,8 +1,9 @@
 """What the captured records say of a deployed model: figures first, pages made of them later.
 
 Records are those of the present deployment, each request once. Truth is joined by the picture's
-SHA-256 against the staged manifest, so labels cost nothing; a picture judged several times counts
-once in accuracy, by its latest answer, as the model answers the same picture the same.
+SHA-256 against the staged manifest, so labels cost nothing. A picture judged several times counts
+once in accuracy and in the class-by-gate tables, by its latest answer: the model answers the same
+picture the same, so copies of one answer are no further evidence.
 """
 
 import hashlib
@@ -100,7 +101,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Gate:
-    """Class by gate: is one class refused more often than another?"""
+    """Class by gate, each different picture once: is one class refused more often than another?"""
 
     passed: tuple[int, ...]
     """By class."""
@@ -128,7 +129,12 @@ class Report:
     """Wrong ones among the different test pictures that the gate let pass."""
     by_decision: Gate
     by_truth: Gate
-    """Only records whose truth is known."""
+    """Only pictures whose truth is known."""
+
+    @property
+    def passed(self) -> int:
+        """Requests of the present deployment that the gate let pass."""
+        return sum(each.confidence >= self.material.threshold for each in self.judged)
 
     @property
     def errors(self) -> Counter[str]:
@@ -159,16 +165,20 @@ def examine(material: Material) -> Report:
     judged = tuple(each for each in history if each.record.inferred_at >= since)
     known = {each.key: each for each in judged if each.truth is not None}.values()
     passed = [each for each in known if each.confidence >= material.threshold]
+    # Where no picture was captured, each request counts.
+    pictures = {
+        each.record.picture or (each.record.event_id, each.record.item): each for each in judged
+    }
     return Report(
         material,
         judged,
         history,
         Share(sum(each.label == each.truth for each in known), len(known)),
         Share(sum(each.label != each.truth for each in passed), len(passed)),
-        _gate(material, [(each.label, each.confidence) for each in judged]),
+        _gate(material, [(each.label, each.confidence) for each in pictures.values()]),
         _gate(
             material,
-            [(each.truth, each.confidence) for each in judged if each.truth is not None],
+            [(each.truth, each.confidence) for each in known if each.truth is not None],
         ),
     )
 

@@ -29,8 +29,7 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     ended = [f"{report.count('SUCCEEDED')} succeeded"]
     ended += [f"{count} failed with {name}" for name, count in report.errors.most_common()]
     yield "executions", f"{len(material.executions)}: {', '.join(ended)}"
-    passed = sum(report.by_decision.passed)
-    yield f"gate {material.threshold:g}", f"{passed} of {len(report.judged)} captured pass"
+    yield f"gate {material.threshold:g}", f"{report.passed} of {len(report.judged)} captured pass"
     yield "wrong passed", _share(report.accepted_wrong)
     yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
     spent = [f"{name} {value:.3g}" for name, value in material.seconds.items() if value is not None]

@@ -127,6 +127,19 @@ def test_a_class_refused_more_often_is_named() -> None:
     assert "Fisher's exact p < 0.001, n = 100" in told
 
 
+def test_the_same_pictures_over_again_are_no_further_evidence() -> None:
+    answers = [
+        (i, (0.9, 0.1) if i < 20 else (0.3, 0.7) if i < 23 else (0.1, 0.9)) for i in range(40)
+    ]
+    manifest = [entry(i, int(i >= 20)) for i in range(40)]
+    once = examine(material(records=[record(i, *p) for i, p in answers], manifest=manifest))
+    again = [record(i, *p, event=f"{i}-{n}") for i, p in answers for n in range(10)]
+    ten_times = examine(material(records=again, manifest=manifest))
+    assert (ten_times.by_decision, ten_times.by_truth) == (once.by_decision, once.by_truth)
+    assert once.by_decision.p_values[0] > 0.05
+    assert (once.passed, ten_times.passed) == (37, 370)
+
+
 def test_more_classes_are_each_held_against_the_rest() -> None:
     three = ("a", "b", "c")
     records = [record(i, 0.9, 0.05, 0.05) for i in range(20)]
