@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/workflow-states.html
 """
 
+from typing import Any
+
 BOTH = ("Comment", "Type", "QueryLanguage")
 _MOVES = ("Next", "End")
 _PATHS = ("InputPath", "OutputPath")
@@ -102,6 +104,45 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Items": ("array", "expression", "object"),
 }
 """The JSON types a field takes; "expression" is a JSONata string. Others take anything."""
+
+_READER_CONFIG = {
+    "InputType": frozenset({"JSON", "JSONL", "CSV", "MANIFEST", "PARQUET"}),
+    "MaxItems": ("number", "expression"),
+    "MaxItemsPath": ("string",),
+    "CSVHeaderLocation": frozenset({"FIRST_ROW", "GIVEN"}),
+    "CSVHeaders": ("array",),
+    "CSVDelimiter": frozenset({"COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"}),
+    "ItemsPointer": ("string",),
+    "ManifestType": frozenset({"S3_INVENTORY", "ATHENA_DATA"}),
+    "Transformation": frozenset({"NONE", "LOAD_AND_FLATTEN"}),
+    "ExpectedBucketOwner": ("string",),
+}
+_WRITER_CONFIG = {
+    "Transformation": frozenset({"NONE", "COMPACT", "FLATTEN"}),
+    "OutputType": frozenset({"JSON", "JSONL"}),
+}
+NESTED: dict[str, dict[str, Any]] = {
+    "ItemReader": {
+        "Resource": (),
+        "Parameters": ("object",),
+        "Arguments": ("object", "expression"),
+        "ReaderConfig": _READER_CONFIG,
+    },
+    "ItemBatcher": {
+        "BatchInput": ("object", "expression"),
+        "MaxItemsPerBatch": ("number", "expression"),
+        "MaxItemsPerBatchPath": ("string",),
+        "MaxInputBytesPerBatch": ("number", "expression"),
+        "MaxInputBytesPerBatchPath": ("string",),
+    },
+    "ResultWriter": {
+        "Resource": (),
+        "Parameters": ("object",),
+        "Arguments": ("object", "expression"),
+        "WriterConfig": _WRITER_CONFIG,
+    },
+}
+"""Members of the objects in a Map: JSON types as in KINDS, allowed values, or members again."""
 
 PATHS = ("InputPath", "OutputPath", "ItemsPath", "SecondsPath", "TimestampPath",
          "TimeoutSecondsPath", "HeartbeatSecondsPath", "MaxConcurrencyPath",

@@ -196,7 +196,11 @@ class Interpreter:
         index = matching(failure, visit.state.catchers)
         if index is None:
             raise failure
-        return visit.catch(visit.state.catchers[index], failure)
+        try:
+            return visit.catch(visit.state.catchers[index], failure)
+        except StatesError as second:
+            self._report(visit, second)
+            raise
 
     async def _take_up_retries(self, visit: Visit, retries: Retries) -> None:
         """Count the attempts an earlier process made, and wait out the last one's delay."""

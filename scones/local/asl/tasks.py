@@ -6,6 +6,7 @@ that was scheduled when the process died is run again: at least once, as AWS say
 
 import asyncio
 import base64
+import math
 from collections.abc import Awaitable
 from typing import Any
 
@@ -160,23 +161,18 @@ async def _within(visit: Visit, attempt: Attempt, work: Awaitable[Any], since: f
 async def _heard(visit: Visit, attempt: Attempt, answer: Awaitable[Any], since: float) -> Any:
     """The answer to a task token, within the limits; each heartbeat prolongs the shorter one."""
     clock, tokens = visit.interpreter.world.clock, visit.interpreter.world.tokens
-    end = since + attempt.timeout_s if attempt.timeout_s is not None else None
-    if attempt.heartbeat_s is None:
-        return await (answer if end is None else _first(visit, answer, end, TIMEOUT))
+    end = math.inf if attempt.timeout_s is None else since + attempt.timeout_s
+    patience = math.inf if attempt.heartbeat_s is None else attempt.heartbeat_s
     waiting = asyncio.ensure_future(answer)
     try:
-        while True:
-            beat = max(since, tokens.heartbeat(attempt.call.token)) + attempt.heartbeat_s
-            limit = beat if end is None else min(beat, end)
-            name = TIMEOUT if limit == end else HEARTBEAT_TIMEOUT
-            if limit > clock.now():
-                await _either(clock.sleep_until(limit), waiting)
-            if waiting.done():
-                return waiting.result()
-            if max(since, tokens.heartbeat(attempt.call.token)) + attempt.heartbeat_s <= limit:
-                raise StatesError(name, from_task=True)
-            if limit == end:
-                raise StatesError(TIMEOUT, from_task=True)
+        while not waiting.done():
+            limit = min(end, max(since, tokens.heartbeat(attempt.call.token)) + patience)
+            if limit <= clock.now():
+                raise StatesError(TIMEOUT if limit == end else HEARTBEAT_TIMEOUT, from_task=True)
+            if limit == math.inf:
+                return await waiting
+            await _either(clock.sleep_until(limit), waiting)
+        return waiting.result()
     finally:
         waiting.cancel()
 
@@ -202,10 +198,15 @@ async def _either(timer: Awaitable[None], work: "asyncio.Future[Any]") -> None:
 
 
 def token_of(visit: Visit) -> str:
-    """A task token: it names execution, scope and attempt, so it needs no table, and is the same
-    again when the execution is taken up after a restart."""
+    """The token of a visit's present attempt."""
     execution = visit.interpreter.context["Execution"]["Id"]
-    place = f"{execution}|{visit.scope.name}|{visit.entered.id}|{visit.attempt}"
+    return token_for(execution, visit.scope.name, visit.entered.id, visit.attempt)
+
+
+def token_for(execution_arn: str, scope: str, entered: int, attempt: int) -> str:
+    """A task token: it names execution, scope, entry and attempt, so it needs no table, and is the
+    same again when the execution is taken up after a restart."""
+    place = f"{execution_arn}|{scope}|{entered}|{attempt}"
     return base64.urlsafe_b64encode(place.encode()).decode()
 
 

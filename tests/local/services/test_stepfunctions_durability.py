@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from scones.local.asl.tasks import token_for
+
 EXECUTIONS = 500
 KILLS = 4
 _ROLE = "arn:aws:iam::000000000000:role/r"
@@ -177,3 +179,82 @@ def _check(client: Any, number: int, arn: str) -> None:
     for kind in _ONCE:
         assert kinds.count(kind) == 1, (arn, kind, kinds)
     assert kinds.count("MapIterationSucceeded") == kinds.count("MapIterationStarted") == 2
+
+
+@pytest.mark.slow
+def test_a_distributed_map_runs_only_its_missing_items(start_cloud: Any) -> None:
+    cloud = start_cloud()
+    states = {"W": {"Type": "Wait", "Seconds": 1, "Next": "P"}, "P": {"Type": "Pass", "End": True}}
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    fan = {
+        "Type": "Map",
+        "MaxConcurrency": 20,
+        "ItemProcessor": {"ProcessorConfig": config, "StartAt": "W", "States": states},
+        "End": True,
+    }
+    client = cloud.client("stepfunctions")
+    machine = client.create_state_machine(
+        name="fan", definition=json.dumps({"StartAt": "M", "States": {"M": fan}}), roleArn=_ROLE
+    )["stateMachineArn"]
+    begun = client.start_execution(stateMachineArn=machine, input=json.dumps(list(range(60))))
+    time.sleep(1.6)
+    cloud.kill()
+    client = start_cloud(home=cloud.home).client("stepfunctions")
+    _await_all(client, machine)
+    described = client.describe_execution(executionArn=begun["executionArn"])
+    assert described["status"] == "SUCCEEDED", described
+    assert json.loads(described["output"]) == list(range(60))
+    (run,) = client.list_map_runs(executionArn=begun["executionArn"])["mapRuns"]
+    children = client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+    assert len(children) == 60
+    assert client.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]["succeeded"] == 60
+    for child in children:
+        events = client.get_execution_history(executionArn=child["executionArn"])["events"]
+        assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+        assert len(events) == 6
+
+
+@pytest.mark.slow
+def test_a_task_token_is_still_good_after_kill_9(start_cloud: Any) -> None:
+    cloud = start_cloud()
+    waiting = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sfn:listStateMachines.waitForTaskToken",
+        "Parameters": {"MaxResults": 1},
+        "Assign": {"token.$": "$$.Task.Token"},
+        "End": True,
+    }
+    shown = {"Type": "Pass", "Parameters": {"t.$": "$$.Execution.Id"}, "Next": "T"}
+    client = cloud.client("stepfunctions")
+    machine = client.create_state_machine(
+        name="waits",
+        definition=json.dumps({"StartAt": "P", "States": {"P": shown, "T": waiting}}),
+        roleArn=_ROLE,
+    )["stateMachineArn"]
+    execution = client.start_execution(stateMachineArn=machine)["executionArn"]
+    _await_event(client, execution, "TaskSubmitted")
+    cloud.kill()
+    client = start_cloud(home=cloud.home).client("stepfunctions")
+    token = token_for(execution, "", _entered(client, execution), 0)
+    client.send_task_success(taskToken=token, output='"back"')
+    _await_all(client, machine)
+    described = client.describe_execution(executionArn=execution)
+    assert (described["status"], described["output"]) == ("SUCCEEDED", '"back"')
+    events = client.get_execution_history(executionArn=execution)["events"]
+    assert [event["type"] for event in events].count("TaskScheduled") == 1
+
+
+def _await_event(client: Any, execution: str, kind: str) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        events = client.get_execution_history(executionArn=execution)["events"]
+        if kind in [event["type"] for event in events]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {kind} in 20 s")
+
+
+def _entered(client: Any, execution: str) -> int:
+    events = client.get_execution_history(executionArn=execution)["events"]
+    found: int = next(event["id"] for event in events if event["type"] == "TaskStateEntered")
+    return found
