@@ -1,5 +1,6 @@
 """XML bodies. As in `json_body`, a structure's table of members is made when first needed."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +15,9 @@ Reader = Callable[[list[Element]], Value]
 """Every element of one name in its parent -> the member's value."""
 Writer = Callable[[Value, list[str]], None]
 """Appends the text of a value's elements."""
+
+_IMPOSSIBLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold in any spelling (section 2.2, Char)."""
 
 
 def decode(body: bytes) -> Element:
@@ -41,7 +45,7 @@ def writer(shape: Shape, name: str) -> Writer:
 def escape(text: str) -> str:
     """Text for between tags; a carriage return would otherwise be read as a line feed."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace("\r", "&#13;")
+    return _IMPOSSIBLE.sub("\ufffd", text.replace("\r", "&#13;"))
 
 
 def _read_structure(shape: StructureShape) -> Reader:
