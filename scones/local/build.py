@@ -27,6 +27,14 @@ from scones.local.services.sagemaker_runtime import SageMakerRuntime
 from scones.local.services.stepfunctions import StepFunctions
 from scones.local.services.sts import Sts
 
+BRIEF = {"s3": {"get_object", "head_object", "head_bucket"}}
+"""Methods, by service, that look up a row or two: a thread for that costs more than they do.
+
+Measured, GetObject of 2 KB on one connection: 86 us of the server's time on the event loop, 142 us
+by way of a thread (median of 30 turns of 150 requests, 2 shared cores). What writes waits for other
+writers and for the disk, so it goes to a thread.
+"""
+
 
 @dataclass(frozen=True)
 class Ground:

@@ -1,7 +1,7 @@
 """Services as the gateway sees them: the operations a class carries, checked against its model."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,8 @@ class Operation:
     method: Callable[..., Any]
     parameters: frozenset[str]
     """The members of the input that the method takes."""
+    is_brief: bool
+    """Runs on the event loop although it blocks."""
 
     @cached_property
     def is_async(self) -> bool:
@@ -60,14 +62,17 @@ class Operation:
 class Carried:
     """One service: its model, and those of its operations that its class has methods for."""
 
-    def __init__(self, name: str, service: Any) -> None:
-        """`name` is boto3's. Raises ValueError if class and model do not agree."""
+    def __init__(self, name: str, service: Any, brief: Collection[str] = ()) -> None:
+        """`name` is boto3's, `brief` are methods that need no thread.
+
+        Raises ValueError if class and model do not agree.
+        """
         self.name = name
         self.model: ServiceModel = service_model(name)
         self.protocol = str(self.model.metadata["protocol"])
         aws_names = operations(name)
         self.by_method = {
-            method: _operation(self.model, aws_names, service, method)
+            method: _operation(self.model, aws_names, service, method, method in brief)
             for method in _public_names(service)
         }
         self.by_name = {each.model.name: each for each in self.by_method.values()}
@@ -94,7 +99,7 @@ def _public_names(service: Any) -> list[str]:
 
 
 def _operation(
-    model: ServiceModel, aws_names: dict[str, str], service: Any, method: str
+    model: ServiceModel, aws_names: dict[str, str], service: Any, method: str, is_brief: bool
 ) -> Operation:
     where = f"{type(service).__name__}.{method}"
     if method not in aws_names:
@@ -110,4 +115,4 @@ def _operation(
     demanded = {each.name for each in parameters.values() if each.default is each.empty}
     if not demanded <= required <= parameters.keys():
         raise ValueError(f"{where}: required are {sorted(required)}, demanded {sorted(demanded)}")
-    return Operation(operation, function, frozenset(parameters))
+    return Operation(operation, function, frozenset(parameters), is_brief)

@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -64,13 +64,16 @@ class Gateway:
         self._by_target: dict[str, Carried] = {}
         self._by_scope: dict[str, Carried] = {}
 
-    def carry(self, services: Mapping[str, Any]) -> None:
+    def carry(
+        self, services: Mapping[str, Any], brief: Mapping[str, Collection[str]] | None = None
+    ) -> None:
         """Take in services, by boto3's names; ValueError if one does not agree with its model.
 
-        Apart from construction, because services are given `call`.
+        Apart from construction, because services are given `call`. `brief` are methods, by service,
+        that run on the event loop although they block.
         """
         for name, service in services.items():
-            each = self.carried[name] = Carried(name, service)
+            each = self.carried[name] = Carried(name, service, (brief or {}).get(name, ()))
             if each.protocol == "json":
                 self._by_target[each.model.metadata["targetPrefix"]] = each
             else:
@@ -176,6 +179,8 @@ class Gateway:
         operation.refuse(arguments)
         if operation.is_async:
             result = await operation.method(**arguments)
+        elif operation.is_brief:
+            result = operation.method(**arguments)
         else:
             loop = asyncio.get_running_loop()
             result = await loop.run_in_executor(self._pool, partial(operation.method, **arguments))

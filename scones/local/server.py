@@ -17,11 +17,12 @@ from typing import Any
 
 import uvicorn
 
-from scones.local.build import Ground, build
+from scones.local.build import BRIEF, Ground, build
 from scones.local.functions.workers import Options
 from scones.local.gateway import Gateway, Page
 from scones.local.identity import Identity
 from scones.local.lock import locked
+from scones.local.one_piece import OnePieceProtocol
 from scones.local.processes import Processes
 from scones.local.sagemaker.capture import WINDOW_S
 from scones.local.sagemaker.training import STOP_GRACE_S
@@ -105,9 +106,9 @@ async def _serve(
         for service in services.values():
             if hasattr(service, "__aenter__"):
                 await stack.enter_async_context(service)
-        gateway.carry(services)
+        gateway.carry(services, BRIEF)
         config = uvicorn.Config(
-            gateway, http="httptools", ws="none", lifespan="off",
+            gateway, http=OnePieceProtocol, ws="none", lifespan="off",
             log_config=None, access_log=False, server_header=False, proxy_headers=False,
             backlog=1024,
             timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_KEEP_ALIVE_S,

@@ -44,8 +44,15 @@ class Store:
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of a query."""
-        with self._reading() as connection:
+        if self._writing_thread == threading.get_ident():
+            return self._writer.execute(sql, values).fetchall()
+        connection = self._reader()
+        try:
             return connection.execute(sql, values).fetchall()
+        finally:
+            self._readers.append(connection)
+            if self._closed:
+                self._close_readers()
 
     def write(self, sql: str, *values: Any) -> int:
         """One statement, committed on return; answers how many rows it touched."""
@@ -75,24 +82,14 @@ class Store:
             self._close_readers()
             self._writer.close()
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that is nobody else's until the block ends."""
-        if self._writing_thread == threading.get_ident():
-            yield self._writer
-            return
+    def _reader(self) -> sqlite3.Connection:
+        """A connection that is nobody else's until it is put back."""
         if self._closed:
             raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
         try:
-            connection = self._readers.pop()
+            return self._readers.pop()
         except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            self._readers.append(connection)
-            if self._closed:
-                self._close_readers()
+            return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)

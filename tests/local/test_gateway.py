@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,25 @@ def test_a_class_that_disagrees_with_its_model_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         gateway(tmp_path, **{"lambda": service})
+
+
+class Buckets:
+    """Tells which thread it is asked in."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, bool] = {}
+
+    def head_bucket(self, Bucket: str) -> None:
+        self._asked["head_bucket"] = threading.current_thread() is threading.main_thread()
+
+    def delete_bucket(self, Bucket: str) -> None:
+        self._asked["delete_bucket"] = threading.current_thread() is threading.main_thread()
+
+
+def test_brief_methods_run_on_the_event_loop_and_others_in_a_thread(tmp_path: Path) -> None:
+    buckets = Buckets()
+    app = Gateway(tmp_path)
+    app.carry({"s3": buckets}, brief={"s3": {"head_bucket"}})
+    for operation in ("head_bucket", "delete_bucket"):
+        asyncio.run(app.call("s3", operation, {"Bucket": "scones"}))
+    assert buckets._asked == {"head_bucket": True, "delete_bucket": False}

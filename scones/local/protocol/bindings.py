@@ -90,14 +90,14 @@ class ResponseBindings:
     """Writes what an operation's output has in the status and the headers."""
 
     def __init__(self, shape: StructureShape) -> None:
-        self._headers: list[tuple[str, str, Callable[[Value], str]]] = []
+        self._headers: dict[str, tuple[str, Callable[[Value], str]]] = {}
         self._prefixes: list[tuple[str, str]] = []
         self._status: str | None = None
         for member, bound in shape.members.items():
             name = bound.serialization.get("name", member)
             match bound.serialization.get("location"):
                 case "header":
-                    self._headers.append((name, member, header_writer(bound)))
+                    self._headers[member] = name, header_writer(bound)
                 case "headers":
                     self._prefixes.append((name, member))
                 case "statusCode":
@@ -106,9 +106,9 @@ class ResponseBindings:
     def write(self, result: dict[str, Value], status: int) -> tuple[int, dict[str, str]]:
         """The status, `status` if the output has no member for it, and the headers."""
         headers = {}
-        for name, member, write in self._headers:
-            value = result.get(member)
-            if value is not None:
+        for member, value in result.items():  # a few, of the sixty that GetObject may have
+            if value is not None and member in self._headers:
+                name, write = self._headers[member]
                 headers[name] = one_line(write(value))
         for prefix, member in self._prefixes:
             for key, value in (result.get(member) or {}).items():

@@ -213,12 +213,14 @@ class Shelf:
     ) -> list[str | None]:
         """The blobs that are not needed any more."""
         with self.store.transaction() as connection:
-            self.check_bucket(entry.bucket)
             old = connection.execute(
-                "select etag, blob from objects where bucket = ? and key = ?",
-                (entry.bucket, entry.key),
+                "select etag, blob from buckets left join objects on bucket = name and key = ? "
+                "where name = ?",
+                (entry.key, entry.bucket),
             ).fetchone()
-            check_write(entry.key, old and old["etag"], match, none_match)
+            if old is None:
+                raise no_such_bucket(entry.bucket)
+            check_write(entry.key, old["etag"], match, none_match)
             connection.execute(
                 f"insert into objects ({COLUMNS}, data) values (?, ?, ?, ?, ?, ?, ?, ?) "
                 "on conflict (bucket, key) do update set size = excluded.size, "
@@ -227,7 +229,7 @@ class Shelf:
                 (*entry.to_row(), data),
             )
             unnamed = [] if upload_id is None else self.end_upload(connection, upload_id)
-        return [*unnamed, old["blob"]] if old else unnamed
+        return [*unnamed, old["blob"]]
 
     def _row(self, bucket: str, key: str, columns: str) -> sqlite3.Row:
         rows = self.store.read(
