@@ -39,6 +39,8 @@ class Clients:
     functions: Any
     machines: Any
     logs: Any
+    other: Callable[[str], Any]
+    """A client of a service that few verbs need, by boto3's name for it; each call makes one."""
     flush: Callable[[], bool]
     """Have captured records written to S3 at once; False where only waiting helps (on AWS)."""
     clock: Callable[[], float] = time.time
@@ -74,6 +76,7 @@ def connect(settings: Settings) -> Clients:
         functions=client("lambda"),
         machines=client("stepfunctions"),
         logs=client("logs"),
+        other=client,
         flush=lambda: settings.local and flush_captures(settings, session),
     )
 

@@ -4,10 +4,10 @@ import sys
 
 import typer
 
-from scones.cli import cloud, journey
+from scones.cli import cloud, journey, monitor
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for each in (cloud, journey):
+for each in (cloud, journey, monitor):
     app.add_typer(each.commands)
 
 

@@ -98,7 +98,7 @@ def confidence_over_time(
             _time_axis(axes, stretch, widths[place])
             _gate_line(axes, threshold)
             axes.tick_params(labelleft=axes is first)
-            _plain(axes)
+            plain(axes)
         assert first is not None, "there is at least one stretch, be it empty"
         first.set_ylim(floor, 1 + (1 - floor) * 0.04)
         first.set_ylabel("confidence")
@@ -109,7 +109,7 @@ def confidence_over_time(
             handles=handles, loc="outside upper left", ncols=len(handles), frameon=False,
             handletextpad=0.4, columnspacing=1.4,
         )  # fmt: skip
-        return _both(figure, "Confidence over time")
+        return both(figure, "Confidence over time")
 
 
 def training_curve(epochs: Sequence[Epoch]) -> Chart:
@@ -128,9 +128,9 @@ def training_curve(epochs: Sequence[Epoch]) -> Chart:
         axes.set_ylabel("accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _plain(axes)
+        plain(axes)
         figure.legend(loc="outside upper left", ncols=2, frameon=False)
-        return _both(figure, "Training curve")
+        return both(figure, "Training curve")
 
 
 def _spread(points: Sequence[Point]) -> list[Point]:
@@ -254,20 +254,20 @@ def _spread_beside(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
     axes.tick_params(axis="x", labelsize=8.5)
     axes.set_xlabel("pictures", fontsize=9)
-    _plain(axes)
+    plain(axes)
 
 
 def _confidences(points: Sequence[Point]) -> NDArray[np.float64]:
     return np.array([point.confidence for point in points], dtype=np.float64)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=FAINT, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _both(figure: Figure, title: str) -> Chart:
+def both(figure: Figure, title: str) -> Chart:
     raster, vector = io.BytesIO(), io.StringIO()
     figure.savefig(raster, format="png", metadata={"Title": title})
     figure.savefig(vector, format="svg", transparent=True, metadata={"Title": title, "Date": None})

@@ -69,7 +69,7 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         report=report,
         material=material,
         figures=as_json(report),
-        pictures={name: Markup(_inline(each.svg)) for name, each in pictures.items()},
+        pictures={name: Markup(inline(each.svg)) for name, each in pictures.items()},
         gates=[
             ("By decided class", report.by_decision,
              verdict(report.by_decision, material.classes, called["decision"])),
@@ -99,7 +99,7 @@ def interval(share: Share) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %, n = {share.n}"
 
 
-def _inline(svg: str) -> str:
+def inline(svg: str) -> str:
     """An SVG file as part of a page: no XML heading, and colours that follow light and dark."""
     drawn = svg[svg.index("<svg") :].replace(plots.PAPER, "", 1)
     for place, colour in enumerate(plots.COLOURS):

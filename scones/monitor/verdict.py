@@ -88,21 +88,34 @@ def judge(
     threshold: float,
     *,
     gate: Gate | None = None,
+    baseline: Baseline | None = None,
+    reference_M: Floats | None = None,
+    first_N: NDArray[np.bool_] | None = None,
     pictures: Mapping[str, Drift] | None = None,
 ) -> Findings:
-    """All verdicts on a window, under the gate at `threshold`; also of no records."""
-    baseline = gate.baseline if gate and len(gate.baseline.labels_N) else None
-    balance = balances.weigh(window, threshold, _prior(baseline))
-    reference = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
-    confidence = watch(reference, window.confidence)
-    audited = _audit(window, threshold, gate)
+    """All verdicts on a window, under the gate at `threshold`; also of no records.
+
+    `baseline` and `reference_M`, the confidences to go on as before, are the gate's if not given.
+    `first_N` are the records whose picture had not come before: a model answers the same picture
+    the same, so whatever counts right and wrong counts each once. None: all.
+    """
+    if baseline is None and gate is not None:
+        baseline = gate.baseline
+    if baseline is not None and len(baseline.labels_N) == 0:
+        baseline = None
+    once = window if first_N is None else window.take(first_N)
+    balance = balances.weigh(once, threshold, _prior(baseline))
+    if reference_M is None:
+        reference_M = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
+    confidence = watch(reference_M, window.confidence)
+    audited = _audit(once, threshold, gate)
     pictures = pictures or {}
     mixes = (
         (bbse(baseline, window.probabilities_NK), mlls(baseline, window.probabilities_NK))
         if baseline
         else ()
     )
-    by_labels = counted(window, threshold)
+    by_labels = counted(once, threshold)
     by_confidence = estimated(window.probabilities_NK, threshold, baseline)
     verdicts = (
         _of_gate(threshold, gate, confidence, audited),

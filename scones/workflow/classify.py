@@ -44,7 +44,7 @@ def classify(clients: Clients, staged: Staged, steps: Steps = silent) -> list[Ou
         step.total(len(entries))
         wait_in_service(clients, deployment.endpoint_config, step)
         futures = [
-            pool.submit(_execute, clients, entry, f"{run}-{index:05d}")
+            pool.submit(execute, clients, entry, f"{run}-{index:05d}")
             for index, entry in enumerate(entries)
         ]
         tally: Counter[str] = Counter()
@@ -87,7 +87,8 @@ def choose(entries: Sequence[Entry], num_classes: int, count: int, seed: int) ->
     return chosen
 
 
-def _execute(clients: Clients, entry: Entry, name: str) -> Outcome:
+def execute(clients: Clients, entry: Entry, name: str) -> Outcome:
+    """One execution of that name over the picture at `entry.key`, waited for."""
     machines = clients.machines
     arn = machines.start_execution(
         stateMachineArn=machine_arn(clients),

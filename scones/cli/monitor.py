@@ -1,0 +1,168 @@
+"""The monitor's commands: simulate, monitor, review, retrain."""
+
+import sys
+import textwrap
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scones.cli.connection import connected
+from scones.cli.options import (
+    Bucket,
+    Classes,
+    Home,
+    Parallel,
+    Region,
+    ReportDir,
+    Role,
+    Seed,
+    Target,
+    Threshold,
+    progress,
+    settle,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from scones.workflow.watch import Watched
+
+commands = typer.Typer()
+
+ALARMED = 3
+"""Exit status where an alarm was raised that --fail-on names; 2 is a mistake, 1 a failure."""
+FOLLOW_S = 10.0
+
+
+@commands.command()
+def simulate(
+    count: Annotated[int | None, typer.Option(help="Requests in all. [1000]")] = None,
+    balance: Annotated[float, typer.Option(help="Share of the first class.")] = 0.5,
+    rate: Annotated[str | None, typer.Option(help="Such as 5/s, 90/m or 1000/h.")] = None,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="With --rate: 30s, 10m, 2h.")
+    ] = None,
+    drift: Annotated[
+        str | None, typer.Option(help="blur, dark, jpeg (pictures) or label-shift (their mix).")
+    ] = None,
+    after: Annotated[int, typer.Option(help="How many requests come before the drift.")] = 0,
+    straight: Annotated[
+        bool, typer.Option("--straight", help="To the endpoint, past the machine.")
+    ] = False,
+    parallel: Parallel = None,
+    seed: Seed = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Send a stream of test pictures whose truth is known, as they come or under drift."""
+    from scones.workflow.pace import per_second, seconds
+    from scones.workflow.simulate import Plan
+    from scones.workflow.simulate import simulate as send
+    from scones.workflow.staged import read_staged
+
+    paced = None if rate is None else per_second(rate)
+    if duration is not None and (paced is None or count is not None):
+        raise ValueError(f"for is {duration!r}; it goes with --rate and without --count")
+    if duration is not None and paced is not None:
+        count = max(1, round(paced * seconds(duration, "for")))
+    plan = Plan(1000 if count is None else count, balance, paced, drift, after, straight)
+    settings = settle(
+        parallel=parallel, seed=seed, home=home, target=target, role=role, region=region,
+        bucket=bucket,
+    )  # fmt: skip
+    with connected(settings) as clients:
+        done = send(clients, read_staged(clients), plan, progress())
+    typer.echo(done.sentence())
+
+
+@commands.command()
+def monitor(
+    source: Annotated[
+        str | None, typer.Argument(help="s3://bucket/prefix/ or folder. [the endpoint's captures]")
+    ] = None,
+    truth: Annotated[
+        str | None, typer.Option(help="manifest, S3 prefixes or folders of ground truth, or none.")
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="A card, a model.tar.gz, or a period START/END.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Look again every 10 s.")] = False,
+    every: Annotated[str | None, typer.Option(help="Look again at such times: 30s, 1h.")] = None,
+    fail_on: Annotated[
+        str | None, typer.Option(help="suspended, biased, drift: exit with status 3 on these.")
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(help="URL that gets changes as JSON.")] = None,
+    topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic for changes.")] = None,
+    pictures: Annotated[bool, typer.Option(help="Look at the pictures, too.")] = True,
+    classes: Classes = None,
+    threshold: Threshold = None,
+    parallel: Parallel = None,
+    home: Home = None,
+    report_dir: ReportDir = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Tell in sentences whether the model's decisions can still be trusted, and draw why."""
+    from scones.workflow.alarm import named, to_topic, to_webhook
+    from scones.workflow.pace import seconds
+    from scones.workflow.report import check_folder
+    from scones.workflow.subject import Question
+    from scones.workflow.watch import watch
+
+    fatal = named(fail_on)
+    pause_s = seconds(every, "every") if every is not None else FOLLOW_S if follow else None
+    question = Question(source, truth, baseline, threshold, pictures)
+    settings = settle(
+        classes=classes, parallel=parallel, home=home, report_dir=report_dir, target=target,
+        role=role, region=region, bucket=bucket,
+    )  # fmt: skip
+    check_folder(settings.report_dir)
+    tells = [] if webhook is None else [to_webhook(webhook)]
+    raised: tuple[str, ...] = ()
+    cloud = question.needs_cloud or topic is not None
+    with connected(settings) if cloud else nullcontext() as clients:
+        if topic is not None and clients is not None:
+            tells.append(to_topic(clients, topic))
+        seen = watch(clients, settings, question, tells, progress())
+        _say(seen)
+        raised = seen.findings.alarms
+        try:
+            while pause_s is not None:
+                time.sleep(pause_s)
+                seen = watch(clients, settings, question, tells)
+                raised = seen.findings.alarms
+                for change in seen.changes:
+                    _paragraph("changed", change.line())
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            typer.echo(f"Watched until now; the report is {seen.page}", err=True)
+    if set(raised) & fatal:
+        raise typer.Exit(ALARMED)
+
+
+def _say(seen: "Watched") -> None:
+    """Every verdict as a paragraph, changes first, and where the report is."""
+    for note in seen.subject.notes:
+        _paragraph("NOTE", note)
+    for verdict in seen.findings.verdicts:
+        _paragraph(verdict.about, verdict.sentence)
+    sheet = seen.sheet
+    different = "" if sheet.num_pictures is None else f" of {sheet.num_pictures} pictures"
+    faults = f"; {len(sheet.faults)} lines could not be read" if sheet.faults else ""
+    _paragraph("read", f"{len(sheet.window)} records{different} at {sheet.place}{faults}")
+    for change in seen.changes:
+        _paragraph("changed", change.line())
+    _paragraph("report", str(seen.page))
+    sys.stdout.flush()
+
+
+def _paragraph(label: str, text: str) -> None:
+    indent = f"{label:<12}  "
+    rest = " " * len(indent)
+    words = textwrap.wrap(text, 80 - len(indent), break_on_hyphens=False, break_long_words=False)
+    typer.echo(indent + f"\n{rest}".join(words))

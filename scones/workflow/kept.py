@@ -1,0 +1,111 @@
+"""What a monitor keeps between runs: columns and measures of files once read, and last states."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from scones.monitor import columns, measured
+from scones.monitor.columns import Columns
+from scones.monitor.measured import Measured
+from scones.monitor.pictures import Measures, measure
+from scones.workflow.files import Files
+from scones.workflow.progress import Step
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder with the columns of one place, read with so many classes."""
+
+    folder: Path
+
+    def states(self) -> dict[str, str]:
+        """What the verdicts were when a message last went out; empty the first time."""
+        try:
+            told: Any = json.loads((self.folder / "states.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    def keep_states(self, states: dict[str, str]) -> None:
+        self._write("states.json", lambda stream: stream.write(json.dumps(states).encode()))
+
+    def read(
+        self, files: Files, num_classes: int, now_s: float, step: Step, pictures: bool = True
+    ) -> tuple[Columns, Measured]:
+        """Columns and measures of all files; only files that are new are fetched.
+
+        Without `pictures` nothing is measured and no picture is hashed. Where files that were read
+        are gone, everything is read anew.
+        """
+        known = self._load("columns.npz", columns.load, columns.empty(num_classes))
+        seen = self._load("measures.npz", measured.load, measured.nothing())
+        if pictures and seen.num_files != len(known.files):
+            known, seen = columns.empty(num_classes), measured.nothing()
+        names = files.names(known.files, now_s)
+        if not set(known.files) <= set(names):
+            known, seen = columns.empty(num_classes), measured.nothing()
+            names = files.names((), now_s)
+        there = set(known.files)
+        new = [name for name in names if name not in there]
+        if not new:
+            return known, seen
+        step.total(len(new))
+        found: list[tuple[list[float], list[Measures]]] = []
+
+        def passing() -> Iterator[tuple[str, bytes]]:
+            for name, content in files.read(new):
+                if pictures:
+                    found.append(measured.of_file(name, content))
+                step.advance()
+                yield name, content
+
+        known = columns.update(known, passing(), pictures=pictures)
+        if pictures:
+            times = [at for some, _ in found for at in some]
+            seen = seen.grown(times, [each for _, some in found for each in some], len(new))
+            self._write("measures.npz", lambda stream: measured.save(seen, stream))
+        self._write("columns.npz", lambda stream: columns.save(known, stream))
+        return known, seen
+
+    def reference(self, sha256: str, fetch: Callable[[], list[bytes]]) -> list[Measures]:
+        """Measures of the staged pictures with that hash; `fetch` gets them the first time."""
+        name = f"reference-{sha256[:16]}.npz"
+        kept = self._load(name, measured.load, measured.nothing())
+        if len(kept.at_N) == 0:
+            found = [each for each in map(measure, fetch()) if each is not None]
+            kept = kept.grown([0.0] * len(found), found, 0)
+            self._write(name, lambda stream: measured.save(kept, stream))
+        return kept.since(0.0)
+
+    def _load(self, name: str, load: Callable[[BinaryIO], Kept], otherwise: Kept) -> Kept:
+        """A cache that is absent or broken is made anew."""
+        try:
+            with (self.folder / name).open("rb") as stream:
+                return load(stream)
+        except (OSError, ValueError):
+            return otherwise
+
+    def _write(self, name: str, save: Callable[[BinaryIO], object]) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            unfinished = self.folder / f"{name}.{os.getpid()}"
+            with unfinished.open("wb") as stream:
+                save(stream)
+            unfinished.replace(self.folder / name)
+        except OSError as error:
+            raise ValueError(
+                f"home: {str(self.folder)!r} cannot be written ({error.strerror}); "
+                "choose another with --home"
+            ) from error
+
+
+def cache_of(home: Path, place: str, num_classes: int, pictures: bool) -> Cache:
+    """The cache of a place; one for reading with pictures and one for reading without."""
+    told = json.dumps([place, num_classes, pictures])
+    return Cache(home / "monitor" / hashlib.sha256(told.encode()).hexdigest()[:16])

@@ -1,0 +1,227 @@
+"""Watch: read what was captured, judge it, write the monitor's report, tell what changed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scones.clients import Clients
+from scones.gate.heldout import Baseline
+from scones.monitor import columns, monitor_page, pictures
+from scones.monitor.capture import Record, read_records
+from scones.monitor.columns import Columns
+from scones.monitor.drift import Drift
+from scones.monitor.measured import Measured
+from scones.monitor.monitor_page import Sheet, Shown
+from scones.monitor.verdict import Findings, judge, states
+from scones.monitor.windows import UNKNOWN, Window
+from scones.settings import Settings
+from scones.workflow.alarm import Change, changed
+from scones.workflow.files import Files, Prefix
+from scones.workflow.kept import Cache, cache_of
+from scones.workflow.progress import Steps, silent
+from scones.workflow.report import write
+from scones.workflow.staged import TRAIN
+from scones.workflow.subject import Question, Subject, subject
+
+REFERENCE = 300
+"""Staged training pictures, evenly taken, that captured pictures are measured beside."""
+FOLDER = "monitor"
+"""Below the report's folder."""
+
+Tell = Callable[[str, Sequence[Change], float], None]
+"""Sends changes: of which place, what, when."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One look at the captures."""
+
+    subject: Subject
+    sheet: Sheet
+    page: Path
+    changes: tuple[Change, ...]
+
+    @property
+    def findings(self) -> Findings:
+        return self.sheet.findings
+
+
+@dataclass(frozen=True)
+class Look:
+    """Captures read and put under their labels."""
+
+    records: Columns
+    window: Window
+    rows: NDArray[np.int64]
+    """Which row of `records` each record of the window is."""
+    measured: Measured
+    since_s: float
+
+    @property
+    def first(self) -> NDArray[np.bool_] | None:
+        """Records whose picture had not come before; None where pictures were not looked at."""
+        pictures = self.records.picture_N[self.rows]
+        if not pictures.any():
+            return None
+        first = pictures == 0
+        first[np.unique(pictures, return_index=True)[1]] = True
+        return np.asarray(first, bool)
+
+
+def watch(
+    clients: Clients | None,
+    settings: Settings,
+    question: Question,
+    tells: Sequence[Tell] = (),
+    steps: Steps = silent,
+    clock: Callable[[], float] = time.time,
+) -> Watched:
+    """Judge what is captured by now and write the report; what changed since last time is told.
+
+    `clients` may be None where the question needs no cloud. Raises ValueError for a question that
+    cannot be answered, and where a message could not be sent: it is then sent the next time.
+    """
+    with steps("monitor") as step:
+        step.say("what is watched")
+        about = subject(clients, settings, question)
+        if clients is not None and question.of_deployment:
+            clients.flush()
+        num_classes = len(about.class_names)
+        cache = cache_of(settings.home, about.files.place, num_classes, question.pictures)
+        step.say("captured records")
+        known, measured = cache.read(about.files, num_classes, clock(), step, question.pictures)
+        look = _look(about, known, measured)
+        step.say("verdicts")
+        findings = _judge(clients, about, look, cache, question)
+        sheet = _sheet(about, look, findings, clock())
+        step.say("charts and page")
+        folder = settings.report_dir / FOLDER
+        write(folder, list(monitor_page.files(sheet)))
+        changes = _tell(cache, about, findings, tells, clock())
+        return Watched(about, sheet, folder / "monitor.html", changes)
+
+
+def _look(about: Subject, known: Columns, measured: Measured) -> Look:
+    """The records of this model, after the baseline's period if there is one."""
+    since_s = about.since_s if about.period is None else max(about.since_s, about.period.end_s)
+    whole = known.window(about.class_names, about.labels, about.by_picture)
+    chosen = whole.at_N >= since_s
+    return Look(known, whole.take(chosen), np.flatnonzero(chosen), measured, since_s)
+
+
+def _judge(
+    clients: Clients | None, about: Subject, look: Look, cache: Cache, question: Question
+) -> Findings:
+    baseline, reference = _of_period(about, look)
+    return judge(
+        look.window,
+        about.threshold,
+        gate=about.gate,
+        baseline=baseline,
+        reference_M=reference,
+        first_N=look.first,
+        pictures=_picture_drift(clients, about, look, cache) if question.pictures else None,
+    )
+
+
+def _of_period(about: Subject, look: Look) -> tuple[Baseline | None, NDArray[np.float64] | None]:
+    """The chosen period's labelled answers and all of its confidences; None for the card's."""
+    if about.period is None:
+        return None, None
+    whole = look.records.window(about.class_names, about.labels, about.by_picture)
+    chosen = whole.take((whole.at_N >= about.period.start_s) & (whole.at_N < about.period.end_s))
+    if len(chosen) == 0:
+        raise ValueError("baseline is a period without a record; choose one with captures")
+    known = chosen.labelled
+    baseline = Baseline(about.class_names, known.probabilities_NK, known.truth_N)
+    return baseline, chosen.confidence
+
+
+def _picture_drift(
+    clients: Clients | None, about: Subject, look: Look, cache: Cache
+) -> dict[str, Drift] | None:
+    """The pictures' own drift: beside the period's, the staged training pictures, or alone."""
+    stream = look.measured.since(look.since_s)
+    if not stream:
+        return None
+    if about.period is not None:
+        reference = look.measured.since(about.period.start_s, about.period.end_s)
+    elif clients is not None and about.staged is not None:
+        reference = cache.reference(about.staged.facts.sha256, _training_pictures(clients, about))
+    else:
+        reference = []
+    return pictures.drift(reference, stream)
+
+
+def _training_pictures(clients: Clients, about: Subject) -> Callable[[], list[bytes]]:
+    def fetch() -> list[bytes]:
+        assert about.staged is not None, "asked for where pictures are staged"
+        entries = about.staged.split(TRAIN)
+        chosen = entries[:: max(1, len(entries) // REFERENCE)]
+        bucket = Prefix(clients.s3, clients.bucket, "", clients.settings.parallel)
+        return [content for _, content in bucket.read([each.key for each in chosen])]
+
+    return fetch
+
+
+def _sheet(about: Subject, look: Look, findings: Findings, now_s: float) -> Sheet:
+    window, first = look.window, look.first
+    doubted = monitor_page.least_confident(window, first)
+    wrong = monitor_page.confidently_wrong(window, about.threshold, first)
+    shown = dict(zip([*doubted, *wrong], shown_at(about.files, look, [*doubted, *wrong]),
+                     strict=True))  # fmt: skip
+    stream = look.measured.since(look.since_s)
+    pictured = {
+        name: [float(getattr(each, name)) for each in stream]
+        for name in ("brightness", "contrast", "sharpness", "size")
+    }
+    faults = (*look.records.faults, *about.faults)
+    return Sheet(
+        place=about.files.place,
+        window=window,
+        findings=findings,
+        gate=about.gate,
+        made_at=datetime.fromtimestamp(now_s, UTC),
+        model=about.model,
+        num_pictures=None if first is None else int(first.sum()),
+        first_N=first,
+        faults=faults,
+        notes=about.notes,
+        least_confident=[shown[i] for i in doubted if shown[i].record.picture],
+        confidently_wrong=[shown[i] for i in wrong if shown[i].record.picture],
+        measures=pictured if stream else {},
+    )
+
+
+def shown_at(files: Files, look: Look, indexes: Sequence[int]) -> list[Shown]:
+    """The records with their pictures, read again from their files; in the order asked for."""
+    rows = look.rows[list(indexes)] if len(indexes) else np.zeros(0, np.int64)
+    names = sorted({look.records.files[look.records.file_N[row]] for row in rows})
+    by_key: dict[tuple[int, int], Record] = {}
+    for name, content in files.read(names):
+        records, _ = read_records(content, name)
+        keys = columns.keys([record.event_id for record in records]).tolist()
+        by_key |= {(k, r.item): r for k, r in zip(keys, records, strict=True)}
+    found = []
+    for index, row in zip(indexes, rows, strict=True):
+        record = by_key[int(look.records.event_N[row]), int(look.records.item_N[row])]
+        truth = int(look.window.truth_N[index])
+        found.append(Shown(record, None if truth == UNKNOWN else truth))
+    return found
+
+
+def _tell(
+    cache: Cache, about: Subject, findings: Findings, tells: Sequence[Tell], now_s: float
+) -> tuple[Change, ...]:
+    """Messages first, then the states: what could not be sent is sent the next time."""
+    found = changed(cache.states(), findings)
+    if found:
+        for tell in tells:
+            tell(about.files.place, found, now_s)
+    cache.keep_states(states(findings))
+    return tuple(found)
