@@ -7,6 +7,7 @@ not agree is listed in `asl_disagreements.json`, each case with its reason.
 import asyncio
 import importlib.util
 import json
+import queue
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
@@ -18,11 +19,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones.local.errors import ServiceError
-from scones.local.identity import Identity
 from scones.local.services.stepfunctions import StepFunctions
 
 _HERE = Path(__file__).parent
-_WORKERS = 8
+_WORKERS = 4
 
 Case = dict[str, Any]
 
@@ -73,25 +73,30 @@ def results(
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        clock = world.JumpingClock()
-        services = world.Services(clock)
+        runners: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        opened = []
+        for number in range(_WORKERS):
+            # Each worker has a cloud and a clock of its own: one case's jumps are not another's.
+            clock = world.JumpingClock()
+            services = world.Services(clock)
+            home = tmp_path_factory.mktemp(f"asl{number}")
+            service = world.stepfunctions(home, services, clock)
+            asyncio.run_coroutine_threadsafe(service.__aenter__(), loop).result(20)
+            opened.append(service)
+            runners.put(_runner(runner_module, Client(service, loop), services))
 
-        async def open_service() -> StepFunctions:
-            service = StepFunctions(
-                home=tmp_path_factory.mktemp("asl"),
-                identity=Identity("http://127.0.0.1:4566"),
-                call=services.call,
-                clock=clock.now,
-                waits=clock,
-            )
-            return await service.__aenter__()
+        def check(case: Case) -> tuple[str, str | None]:
+            runner = runners.get()
+            try:
+                return case["id"], _fault(runner, case)
+            finally:
+                runners.put(runner)
 
-        service = asyncio.run_coroutine_threadsafe(open_service(), loop).result(20)
-        runner = _runner(runner_module, Client(service, loop), services)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            found = dict(pool.map(lambda case: (case["id"], _fault(runner, case)), cases))
-        close = service.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(close, loop).result(20)
+            found = dict(pool.map(check, cases))
+        for service in opened:
+            close = service.__aexit__(None, None, None)
+            asyncio.run_coroutine_threadsafe(close, loop).result(20)
         yield found
     finally:
         loop.call_soon_threadsafe(loop.stop)

@@ -11,7 +11,7 @@ from scones.local.asl.errors import (
     StatesError,
 )
 from scones.local.asl.history import Event
-from scones.local.asl.ports import MapRun, MapRunPlan, Outcome
+from scones.local.asl.ports import ABORT, MapRun, MapRunPlan, Outcome
 from scones.local.asl.text import load
 from scones.local.asl.visit import Visit
 
@@ -48,7 +48,7 @@ async def run(visit: Visit) -> Any:
             visit.scope.add("MapRunFailed", details)
         raise
     except asyncio.CancelledError as cancelled:
-        if fanout.ABORT in cancelled.args:
+        if ABORT in cancelled.args:
             map_run.close("ABORTED")
         raise
     map_run.close("SUCCEEDED")

@@ -7,13 +7,11 @@ from typing import Any
 from scones.local.asl import jsonata, jsonpath
 from scones.local.asl.errors import RUNTIME, EvaluationError, StatesError
 from scones.local.asl.history import Event, Scope
+from scones.local.asl.ports import ABORT
 from scones.local.asl.visit import Visit
 
 INLINE_CONCURRENCY = 40
 """https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html"""
-
-ABORT = "abort"
-"""The message of a cancellation that is to be recorded; one without it is the process ending."""
 
 _ABORTABLE = ("Task", "Wait", "Parallel", "Map")
 

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 from scones.local.asl.machine import Machine
 
+ABORT = "abort"
+"""The message of a cancellation that is to be recorded; one without it is the process ending."""
+
 
 class Clock(Protocol):
     """Time, which tests may let run faster."""

@@ -18,7 +18,7 @@ from scones.local.asl.errors import (
     StatesError,
 )
 from scones.local.asl.history import Event
-from scones.local.asl.ports import Call
+from scones.local.asl.ports import ABORT, Call
 from scones.local.asl.resources import Resource, parse
 from scones.local.asl.text import load
 from scones.local.asl.visit import Visit
@@ -146,7 +146,11 @@ async def _run(visit: Visit, attempt: Attempt, tail: list[Event]) -> Any:
     try:
         return await _within(visit, attempt, world.runner.finish(call, begun), since)
     except StatesError as failure:
-        if failure.error in (TIMEOUT, HEARTBEAT_TIMEOUT):
+        if failure.error == TIMEOUT:
+            await world.runner.stop(call, begun)
+        raise
+    except asyncio.CancelledError as cancelled:
+        if ABORT in cancelled.args:
             await world.runner.stop(call, begun)
         raise
 

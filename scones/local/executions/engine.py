@@ -5,15 +5,17 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scones.local.asl.fanout import ABORT
 from scones.local.asl.history import REDRIVEN, Event, History
 from scones.local.asl.interpreter import Interpreter, World
 from scones.local.asl.machine import Machine
-from scones.local.asl.ports import Clock, Outcome
+from scones.local.asl.ports import ABORT, Clock, Outcome
 from scones.local.asl.text import load
 from scones.local.asl.timestamps import render
 from scones.local.executions.journal import Journal
 from scones.local.executions.record import ABORTED, FAILED, RUNNING, TIMED_OUT, Record
+
+EXPRESS_LIMIT_S = 300.0
+"""https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html"""
 
 _log = logging.getLogger(__name__)
 
@@ -127,6 +129,8 @@ class Engine:
         self, interpreter: Interpreter, record: Record, started: Mapping[str, Any]
     ) -> Outcome:
         limit = interpreter.machine.timeout_s
+        if record.express:
+            limit = min(limit or EXPRESS_LIMIT_S, EXPRESS_LIMIT_S)
         work = interpreter.run(record.input, started)
         if limit is None:
             return await work

@@ -77,7 +77,7 @@ class Integrations:
 
     async def _lambda(self, arguments: Any) -> dict[str, Any]:
         """As the optimized integration: a string Payload is sent as it is, the answer is read."""
-        _check("lambda", "invoke", arguments)
+        _check("lambda", "invoke", arguments, "Payload")
         given = {key: value for key, value in arguments.items() if value is not None}
         payload = given.get("Payload")
         if payload is not None and not isinstance(payload, str):
@@ -105,7 +105,7 @@ class Integrations:
     # Step Functions
 
     async def _start_execution(self, call: Call) -> dict[str, Any]:
-        _check("stepfunctions", "start_execution", call.arguments)
+        _check("stepfunctions", "start_execution", call.arguments, "Input")
         given = sdk.request("stepfunctions", "start_execution", call.arguments)
         if "input" in given and not isinstance(given["input"], str):
             given["input"] = dump(given["input"])
@@ -210,12 +210,12 @@ class Integrations:
             raise _s3_error(RESULT_WRITER_FAILED, error) from error
 
 
-def _check(service: str, method: str, arguments: Any) -> None:
+def _check(service: str, method: str, arguments: Any, *free: str) -> None:
     """StatesError States.Runtime for arguments that no request can be made of."""
     given = arguments if isinstance(arguments, dict) else {}
-    missing = sdk.missing(service, method, given)
-    if missing or not isinstance(arguments, dict):
-        told = ", ".join(f"The field '{name}' is required but was missing" for name in missing)
+    faults = sdk.faults(service, method, given, free)
+    if faults or not isinstance(arguments, dict):
+        told = ", ".join(faults)
         cause = f"The Parameters '{dump(arguments)}' could not be used to start the Task: [{told}]"
         raise StatesError(RUNTIME, cause, in_state=True)
 

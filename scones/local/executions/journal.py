@@ -10,6 +10,7 @@ execution then needs two rows instead of ten.
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,6 +46,10 @@ create table if not exists map_runs (
 create index if not exists map_runs_by_execution on map_runs (execution_arn);
 """
 
+_AGAIN_S = 1.0
+"""Until a commit that failed is tried again; ours."""
+
+_log = logging.getLogger(__name__)
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _INSERT = f"insert into executions values ({', '.join('?' * len(COLUMNS))})"
 _UPDATE = (
@@ -96,16 +101,11 @@ class Journal:
     def flush(self) -> None:
         """Commit now."""
         self._scheduled = False
+        if self._new or self._changed or self._events:
+            with self.store.transaction() as connection:
+                self._write(connection)
+            self._new, self._changed, self._events = {}, {}, {}
         waiting, self._waiting = self._waiting, []
-        try:
-            if self._new or self._changed or self._events:
-                with self.store.transaction() as connection:
-                    self._write(connection)
-        except sqlite3.Error as error:
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(error)
-            raise
         for future in waiting:
             if not future.done():
                 future.set_result(None)
@@ -153,19 +153,22 @@ class Journal:
             asyncio.get_running_loop().call_soon(self._flush_if_due)
 
     def _flush_if_due(self) -> None:
-        if self._scheduled:
+        if not self._scheduled:
+            return
+        try:
             self.flush()
+        except sqlite3.Error:  # a full disk, say: nothing is lost, and nobody goes on
+            _log.exception("a commit failed; it is tried again in %g s", _AGAIN_S)
+            self._scheduled = True
+            asyncio.get_running_loop().call_later(_AGAIN_S, self._flush_if_due)
 
     def _write(self, connection: sqlite3.Connection) -> None:
-        new, self._new = self._new.values(), {}
-        changed, self._changed = self._changed, {}
-        events, self._events = self._events, {}
-        for record in new:
-            changed.pop(record.id, None)
-        connection.executemany(_INSERT, map(values, new))
-        connection.executemany(_UPDATE, map(_changes, changed.values()))
+        fresh = {record.id for record in self._new.values()}
+        changed = (each for each in self._changed.values() if each.id not in fresh)
+        connection.executemany(_INSERT, map(values, self._new.values()))
+        connection.executemany(_UPDATE, map(_changes, changed))
         connection.executemany(
-            "insert into events (execution, batch) values (?, ?)", _batches(events.items())
+            "insert into events (execution, batch) values (?, ?)", _batches(self._events.items())
         )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scones.local.asl.distributed import WIDEST
-from scones.local.asl.fanout import ABORT
 from scones.local.asl.machine import Machine
-from scones.local.asl.ports import MapRunPlan, Outcome
+from scones.local.asl.ports import ABORT, MapRunPlan, Outcome
 from scones.local.asl.timestamps import render
 from scones.local.executions.engine import Engine, Running
 from scones.local.executions.record import ENDED, RUNNING, SUCCEEDED, Record

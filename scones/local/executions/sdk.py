@@ -5,7 +5,7 @@ turned into the service's own and back.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -73,12 +73,56 @@ def request(service: str, method: str, arguments: Mapping[str, Any]) -> dict[str
     return taken
 
 
-def missing(service: str, method: str, arguments: Mapping[str, Any]) -> list[str]:
-    """Required members that are not given, in a state machine's spelling."""
+def faults(
+    service: str, method: str, arguments: Mapping[str, Any], free: tuple[str, ...] = ()
+) -> list[str]:
+    """Why no request can be made of these arguments, in AWS's words; `free` members take any JSON
+    value."""
     shape = service_model(service).operation_model(operations(service)[method]).input_shape
-    given = {key.lower() for key, value in arguments.items() if value is not None}
-    required = shape.required_members if isinstance(shape, StructureShape) else []
-    return [name[:1].upper() + name[1:] for name in required if name.lower() not in given]
+    if not isinstance(shape, StructureShape):
+        return []
+    given = {key[:1].lower() + key[1:]: value for key, value in arguments.items()}
+    checked = {key: value for key, value in arguments.items() if key not in free}
+    missing = (
+        f"The field '{name[:1].upper()}{name[1:]}' is required but was missing"
+        for name in shape.required_members
+        if given.get(name[:1].lower() + name[1:]) is None
+    )
+    return [*missing, *_mistyped(shape, checked, "")]
+
+
+def _mistyped(shape: Shape, value: Any, name: str) -> Iterator[str]:
+    if value is None:
+        return
+    word, types = _JSON_TYPES.get(shape.type_name, ("", object))
+    if not isinstance(value, types) or (isinstance(value, bool) and word == "NUMBER"):
+        yield f"The value for the field '{name}' must be a {word}"
+    elif isinstance(shape, StructureShape):
+        members = {member.lower(): inner for member, inner in shape.members.items()}
+        for key, each in value.items():
+            if key.lower() in members:
+                yield from _mistyped(members[key.lower()], each, key)
+    elif isinstance(shape, ListShape):
+        for each in value:
+            yield from _mistyped(shape.member, each, name)
+    elif isinstance(shape, MapShape):
+        for key, each in value.items():
+            yield from _mistyped(shape.value, each, key)
+
+
+_JSON_TYPES: dict[str, tuple[str, Any]] = {
+    "string": ("STRING", str),
+    "character": ("STRING", str),
+    "integer": ("NUMBER", (int, float)),
+    "long": ("NUMBER", (int, float)),
+    "float": ("NUMBER", (int, float)),
+    "double": ("NUMBER", (int, float)),
+    "boolean": ("BOOLEAN", bool),
+    "list": ("LIST", list),
+    "map": ("MAP", dict),
+    "structure": ("MAP", dict),
+}
+"""Shapes that are not here, such as blobs and timestamps, take what JSON has."""
 
 
 def response(service: str, method: str, result: Mapping[str, Any]) -> dict[str, Any]:
