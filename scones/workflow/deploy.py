@@ -10,6 +10,7 @@ from typing import Any
 from scones.clients import Clients
 from scones.workflow import algorithm
 from scones.workflow.machine import definition, functions_zip
+from scones.workflow.ours import refuse_foreign
 from scones.workflow.progress import Step, Steps, silent
 from scones.workflow.staged import Facts
 from scones.workflow.train import Trained, stamp
@@ -43,9 +44,11 @@ class Deployment:
 def deploy(clients: Clients, trained: Trained, facts: Facts, steps: Steps = silent) -> Deployment:
     """Make or update endpoint, functions and machine; answers when all of them serve.
 
-    Raises EndpointError with SageMaker's reason.
+    Raises EndpointError with SageMaker's reason, and ValueError before anything of somebody else's
+    is written over.
     """
     settings = clients.settings
+    check_names(clients)
     bays = settings.bays_of(facts.classes)
     with steps("deploy") as step:
         step.total(3)
@@ -64,6 +67,12 @@ def deploy(clients: Clients, trained: Trained, facts: Facts, steps: Steps = sile
         _note(clients, deployment)
         step.advance()
     return deployment
+
+
+def check_names(clients: Clients) -> None:
+    """ValueError where something of somebody else's bears one of our names."""
+    endpoint = describe_endpoint(clients)
+    refuse_foreign(clients, machine_arn(clients), endpoint["EndpointArn"] if endpoint else None)
 
 
 def last_deployment(clients: Clients) -> Deployment:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from scones.clients import Clients
+from scones.workflow.ours import is_ours
 from scones.workflow.progress import Steps, silent
 
 UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
@@ -32,7 +33,7 @@ def _machines(clients: Clients) -> Iterator[str]:
     for each in _all(machines, "list_state_machines", "stateMachines"):
         arn = each["stateMachineArn"]
         tags = machines.list_tags_for_resource(resourceArn=arn)["tags"]
-        if _ours(clients, {tag["key"]: tag["value"] for tag in tags}):
+        if is_ours(clients, {tag["key"]: tag["value"] for tag in tags}):
             machines.delete_state_machine(stateMachineArn=arn)
             yield f"state machine {each['name']}"
 
@@ -40,7 +41,7 @@ def _machines(clients: Clients) -> Iterator[str]:
 def _functions(clients: Clients) -> Iterator[str]:
     lambda_ = clients.functions
     for each in _all(lambda_, "list_functions", "Functions"):
-        if _ours(clients, lambda_.list_tags(Resource=each["FunctionArn"]).get("Tags", {})):
+        if is_ours(clients, lambda_.list_tags(Resource=each["FunctionArn"]).get("Tags", {})):
             lambda_.delete_function(FunctionName=each["FunctionName"])
             yield f"function {each['FunctionName']}"
             yield from _log_group(clients, f"/aws/lambda/{each['FunctionName']}")
@@ -91,7 +92,7 @@ def _bucket(clients: Clients) -> Iterator[str]:
         if error.response["Error"]["Code"] not in GONE:
             raise
         tags = []
-    if not _ours(clients, {tag["Key"]: tag["Value"] for tag in tags}):
+    if not is_ours(clients, {tag["Key"]: tag["Value"] for tag in tags}):
         return
     clients.flush()  # a capture written after the last object is gone would hold up the bucket
     count = 0
@@ -120,14 +121,10 @@ def _of_sagemaker(
     """Names of the things of one kind that are ours; the list is taken before any is deleted."""
     for each in list(_all(clients.sagemaker, f"list_{operation}", members, **arguments)):
         tags = clients.sagemaker.list_tags(ResourceArn=each[f"{noun}Arn"])["Tags"]
-        if _ours(clients, {tag["Key"]: tag["Value"] for tag in tags}):
+        if is_ours(clients, {tag["Key"]: tag["Value"] for tag in tags}):
             yield each[f"{noun}Name"]
 
 
 def _all(client: Any, operation: str, members: str, **arguments: Any) -> list[dict[str, Any]]:
     pages: Callable[..., Iterator[dict[str, Any]]] = client.get_paginator(operation).paginate
     return [each for page in pages(**arguments) for each in page[members]]
-
-
-def _ours(clients: Clients, tags: dict[str, str]) -> bool:
-    return clients.tags.items() <= tags.items()

@@ -7,7 +7,7 @@ from scones.clients import Clients
 from scones.images.images import Dataset
 from scones.monitor.report import Report
 from scones.workflow.classify import classify
-from scones.workflow.deploy import deploy
+from scones.workflow.deploy import check_names, deploy
 from scones.workflow.progress import Steps, silent
 from scones.workflow.report import report
 from scones.workflow.stage import stage
@@ -22,6 +22,7 @@ def run(
 ) -> Report:
     """The whole journey; answers the report's figures, `seconds` of each step among them."""
     clients.settings.bays_of(dataset.class_names)  # refused before anything is made
+    check_names(clients)
     seconds: dict[str, float | None] = {}
     mark = stopwatch()
 

@@ -126,6 +126,25 @@ def test_nothing_staged_or_trained_or_deployed_is_said(clients: Clients) -> None
         last_deployment(clients)
 
 
+def test_what_is_somebody_elses_is_not_written_over(clients: Clients) -> None:
+    staged = stage(clients, DATASET)
+    trained = train(clients, staged)
+    clients.functions.create_function(
+        FunctionName="imageClassification", Runtime="python3.12", Role=clients.role, Handler="a.b",
+        Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"'imageClassification'.*SCONES_CLASSIFY_FUNCTION"):
+        deploy(clients, trained, staged.facts)
+    found = clients.functions.get_function(FunctionName="imageClassification")
+    assert found["Configuration"]["Handler"] == "a.b"
+    assert clients.sagemaker.list_models()["Models"] == []
+    clients.functions.delete_function(FunctionName="imageClassification")
+    deploy(clients, trained, staged.facts)
+    other = replace(clients, settings=replace(clients.settings, project="another"))
+    with pytest.raises(ValueError, match=r"'serializeImageData'"):
+        deploy(other, trained, staged.facts)
+
+
 def test_deploying_makes_all_with_our_tag_and_destroying_leaves_nothing(clients: Clients) -> None:
     staged = stage(clients, DATASET)
     other = clients.functions.create_function(
