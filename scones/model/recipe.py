@@ -69,5 +69,5 @@ FULL = Augmentation(
 )
 
 QUICK = Recipe("quick", augmentation=FULL)
-BEST = Recipe("best", networks=3, widths=(48, 96, 192), epochs=60, augmentation=FULL)
+BEST = Recipe("best", networks=3, widths=(48, 96, 192), epochs=80, augmentation=FULL)
 PROFILES = {recipe.name: recipe for recipe in (QUICK, BEST)}
