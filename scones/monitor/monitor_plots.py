@@ -65,29 +65,29 @@ def confidence(window: Window, threshold: float) -> Chart:
         ]  # fmt: skip
         return confidence_over_time(points, window.class_names, threshold)
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.2, 4.4), dpi=150, layout="constrained")
-        axes, side = figure.subplots(1, 2, sharey=True, width_ratios=[7, 1])
-        floor = min(1 / len(window.class_names), threshold, float(window.confidence.min()))
+        num_classes = len(window.class_names)
+        figure = Figure(figsize=(9.2, 1.3 + 1.7 * num_classes), dpi=150, layout="constrained")
+        rows = figure.subplots(
+            num_classes, 2, sharex="col", sharey=True, squeeze=False, width_ratios=[7, 1]
+        )
+        floor = min(1 / num_classes, threshold, float(window.confidence.min()))
         floor = max(0.0, math.floor(floor * 20) / 20)
-        _density(axes, window, floor)
-        for each in (axes, side):
-            each.axhline(threshold, color=GATE, linestyle=DASHES, linewidth=1.3, zorder=5)
-        _means(axes, window)
-        axes.set_ylim(floor, 1 + (1 - floor) * 0.02)
-        axes.set_ylabel("confidence")
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _by_number(axes, window.at_N)
-        levels = np.linspace(floor, 1.0, 41)
-        side.hist(
-            [window.confidence[window.called == k] for k in range(len(window.class_names))],
-            bins=levels.tolist(), orientation="horizontal", stacked=True, alpha=0.85,
-            color=[_colour(k) for k in range(len(window.class_names))],
-        )  # fmt: skip
-        side.set_xticks([])
-        side.set_xlabel("records", fontsize=9)
-        side.tick_params(labelleft=False)
-        for each in (axes, side):
-            plain(each)
+        for k, (axes, side) in enumerate(rows):
+            _density(axes, window, k, floor)
+            side.hist(
+                window.confidence[window.called == k], np.linspace(floor, 1.0, 41).tolist(),
+                orientation="horizontal", color=_colour(k), alpha=0.85,
+            )  # fmt: skip
+            axes.set_ylim(floor, 1 + (1 - floor) * 0.03)
+            axes.set_ylabel(window.class_names[k])
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            side.tick_params(labelleft=False)
+            for each in (axes, side):
+                each.axhline(threshold, color=GATE, linestyle=DASHES, linewidth=1.3, zorder=5)
+                plain(each)
+        _by_number(rows[-1][0], window.at_N)
+        rows[-1][1].set_xticks([])
+        rows[-1][1].set_xlabel("records", fontsize=9)
         _class_legend(figure, window.class_names, threshold)
         return both(figure, "Confidence by record")
 
@@ -103,12 +103,11 @@ def balance(window: Window, expected_K: Floats | None = None) -> Chart:
         edges = bins(len(window))
         shown = range(1 if len(window.class_names) == 2 else len(window.class_names))
         n_B = np.diff(edges)
-        places = (edges[:-1] + edges[1:]) / 2
         for k in shown if len(window) else ():
             count_B = np.add.reduceat(window.called == k, edges[:-1], dtype=np.int64)
             low, high = wilson(count_B, n_B)
             _steps(axes, edges, low, high, _colour(k))
-            axes.plot(places, count_B / n_B, color=_colour(k), lw=1.5, marker="o", ms=2.5)
+            axes.stairs(count_B / n_B, edges, baseline=None, color=_colour(k), lw=1.6)
             if expected_K is not None:
                 axes.axhline(expected_K[k], color=_colour(k), linestyle=":", lw=1.3)
         name = f"called {window.class_names[0]}" if len(shown) == 1 else "share of calls"
@@ -247,40 +246,27 @@ def bins(n: int) -> NDArray[np.int64]:
     return edges
 
 
-def _density(axes: Axes, window: Window, floor: float) -> None:
-    """How many records lie where, in their classes' colours; the fewest are seen as well."""
-    edges = np.linspace(0, len(window), 3 * BINS + 1)
-    levels = np.linspace(floor, 1.0 + 1e-9, LEVELS + 1)
-    picture = np.ones((LEVELS, 3 * BINS, 4))
-    numbers = np.arange(len(window)) + 0.5
-    counts = [
-        np.histogram2d(
-            window.confidence[window.called == k], numbers[window.called == k], [levels, edges]
-        )[0]
-        for k in range(len(window.class_names))
-    ]
-    total = np.sum(counts, axis=0)
-    mixed = sum(count[..., None] * np.array(to_rgb(_colour(k))) for k, count in enumerate(counts))
-    picture[..., :3] = mixed / np.maximum(total, 1)[..., None]
-    picture[..., 3] = np.where(total > 0, 0.15 + 0.85 * (total / total.max()) ** 0.4, 0)
+def _density(axes: Axes, window: Window, k: int, floor: float) -> None:
+    """How many calls of a class lie where, the fewest seen as well, and their mean."""
+    of_class, n = window.called == k, len(window)
+    counts, _, _ = np.histogram2d(
+        window.confidence[of_class], np.flatnonzero(of_class) + 0.5,
+        [np.linspace(floor, 1.0 + 1e-9, LEVELS + 1), np.linspace(0, n, 3 * BINS + 1)],
+    )  # fmt: skip
+    picture = np.ones((*counts.shape, 4))
+    picture[..., :3] = to_rgb(_colour(k))
+    picture[..., 3] = np.where(counts > 0, 0.12 + 0.88 * (counts / max(counts.max(), 1)) ** 0.4, 0)
     axes.imshow(
-        picture, origin="lower", aspect="auto", extent=(0, len(window), floor, 1.0),
+        picture, origin="lower", aspect="auto", extent=(0, n, floor, 1.0),
         interpolation="nearest", zorder=2,
     )  # fmt: skip
-
-
-def _means(axes: Axes, window: Window) -> None:
-    """Mean confidence of each class's calls."""
-    edges = bins(len(window))
-    for k in range(len(window.class_names)):
-        of_class = window.called == k
-        count = np.add.reduceat(of_class, edges[:-1], dtype=np.int64)
-        total = np.add.reduceat(np.where(of_class, window.confidence, 0.0), edges[:-1])
-        shown = count > 0
-        places = ((edges[:-1] + edges[1:]) / 2)[shown]
-        mean = total[shown] / count[shown]
-        axes.plot(places, mean, color="white", lw=3, zorder=3)
-        axes.plot(places, mean, color=_colour(k), lw=1.5, zorder=4)
+    edges = bins(n)
+    count = np.add.reduceat(of_class, edges[:-1], dtype=np.int64)
+    total = np.add.reduceat(np.where(of_class, window.confidence, 0.0), edges[:-1])
+    places = ((edges[:-1] + edges[1:]) / 2)[count > 0]
+    mean = total[count > 0] / count[count > 0]
+    axes.plot(places, mean, color="white", lw=3, zorder=3)
+    axes.plot(places, mean, color=INK, lw=1.2, zorder=4)
 
 
 def _steps(axes: Axes, edges: NDArray[np.int64], low: Floats, high: Floats, colour: str) -> None:
@@ -298,7 +284,7 @@ def _by_number(axes: Axes, at_N: Floats) -> None:
         _nothing(axes, "nothing captured yet")
         axes.set_xticks([])
         return
-    numbers = np.unique(np.linspace(0, n - 1, min(6, n)).astype(np.int64))
+    numbers = np.unique(np.linspace(0, n - 1, min(5, n)).astype(np.int64))
     times = [datetime.fromtimestamp(at_N[number], UTC) for number in numbers.tolist()]
     one_day = times[0].date() == times[-1].date()
     pattern = "%H:%M:%S" if one_day else "%d %b %H:%M"
@@ -308,7 +294,7 @@ def _by_number(axes: Axes, at_N: Floats) -> None:
     )
     axes.tick_params(axis="x", labelsize=8.5)
     for label, place in zip(axes.get_xticklabels(), numbers, strict=True):
-        label.set_horizontalalignment("left" if place == 0 else "center")
+        label.set_horizontalalignment("left" if place == 0 and n > MANY else "center")
     axes.set_xlabel(f"record, {times[0]:%d %b %Y} UTC" if one_day else "record, UTC", fontsize=9)
 
 
@@ -334,7 +320,9 @@ def _both_percent(axes: Axes) -> None:
 
 
 def _power(value: float, _place: int) -> str:
-    return f"{10**value:,.0f}" if 0 <= value <= 4 else f"10^{value:.0f}"
+    if 0 <= value <= 4:
+        return f"{10**value:,.0f}"
+    return f"1/{10**-value:,.0f}" if -4 <= value < 0 else f"$10^{{{value:.0f}}}$"
 
 
 def _colour(k: int) -> str:
