@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,9 @@ class Course:
         return value.replace("<bucket>", self.bucket)
 
 
-@pytest.fixture(scope="module")
-def course(start_cloud: Any) -> Course:
-    made = Course(start_cloud(containers={"image-classification": SERVE}))
+def enrol(cloud: Any) -> Course:
+    """The course on this cloud, ready for work."""
+    made = Course(cloud)
     made.s3.create_bucket(Bucket=made.bucket)
     for name, red in RED.items():
         made.put(f"test/{name}.png", red)
@@ -147,6 +148,11 @@ def course(start_cloud: Any) -> Course:
     made.serve()
     made.create_functions()
     return made
+
+
+@pytest.fixture(scope="module")
+def course(start_cloud: Any) -> Course:
+    return enrol(start_cloud(containers={"image-classification": SERVE}))
 
 
 def decoded(value: Any, expected: Any) -> Any:
@@ -220,6 +226,25 @@ def test_a_text_that_is_no_json_reaches_no_function(course: Course) -> None:
     assert json.loads(told["output"])["Payload"]["got"] == {"key": "a.png"}
     told = course.run(machine, {"text": "a.png"})
     assert told["error"] == "Lambda.InvalidRequestContentException"
+
+
+def test_a_handler_may_use_the_sagemaker_sdk_if_the_whole_environment_is_offered(
+    course: Course, start_cloud: Any
+) -> None:
+    if find_spec("sagemaker") is None:
+        pytest.skip("needs the SageMaker SDK, which the extra `sdk` brings")
+    image = base64.b64encode(course.pictures["test/sure.png"]).decode()
+    event = json.dumps({"body": {"image_data": image}})
+    answer = course.functions.invoke(FunctionName="infer_sdk", Payload=event)
+    assert json.load(answer["Payload"])["errorMessage"] == (
+        "Unable to import module 'lambda_function': No module named 'sagemaker'"
+    )
+    generous = enrol(
+        start_cloud(containers={"image-classification": SERVE}, arguments=("--whole-environment",))
+    )
+    answer = generous.functions.invoke(FunctionName="infer_sdk", Payload=event)
+    told = json.load(answer["Payload"])
+    assert told["body"]["inferences"] == [0.949, 0.051], told
 
 
 Aws = Callable[..., Any]
