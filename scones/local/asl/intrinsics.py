@@ -26,6 +26,8 @@ _TOKEN = re.compile(
     r"|(?P<path>\$)|(?P<end>[),]))",
     re.S,
 )
+_ESCAPED = "'{}\\"
+"""https://states-language.net/#intrinsic-functions"""
 _WORDS = {"null": None, "true": True, "false": False}
 _LONGEST_ENCODED = 10_000
 _MOST_ITEMS = 1000
@@ -81,6 +83,8 @@ def _argument(text: str, position: int) -> tuple[Any, int]:
 
 
 def _unescape(found: re.Match[str]) -> str:
+    if found.group(1) not in _ESCAPED:
+        raise ValueError(f"{found.group()} is no escape: only {', '.join(_ESCAPED)} can be escaped")
     # \{ and \} stay escaped until Format has used its places.
     return found.group() if found.group(1) in "{}" else found.group(1)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from scones.local.asl import jsonata, jsonpath
-from scones.local.asl.errors import ITEM_READER_FAILED, StatesError
+from scones.local.asl.errors import ITEM_READER_FAILED, EvaluationError, StatesError
 from scones.local.asl.ports import Storage
 from scones.local.asl.text import load
 from scones.local.asl.visit import Visit
@@ -19,7 +19,7 @@ async def read_items(visit: Visit, storage: Storage) -> list[Any]:
     """Every item, up to MaxItems; StatesError States.ItemReaderFailed."""
     reader = visit.state.fields["ItemReader"]
     config = reader.get("ReaderConfig") or {}
-    most = visit.number_in(config, "MaxItems", "ItemReader/ReaderConfig/MaxItems")
+    most = _most(visit, config)
     arguments = reader_arguments(visit)
     items = []
     async for item in _items(reader["Resource"], arguments, config, storage):
@@ -27,6 +27,19 @@ async def read_items(visit: Visit, storage: Storage) -> list[Any]:
         if most and len(items) >= most:
             break
     return items
+
+
+def _most(visit: Visit, config: Mapping[str, Any]) -> float | None:
+    """MaxItems; 0 and None for no limit."""
+    try:
+        most = visit.number_in(config, "MaxItems", "ItemReader/ReaderConfig/MaxItems")
+    except EvaluationError:
+        raise
+    except StatesError as error:
+        raise StatesError(ITEM_READER_FAILED, error.cause) from error
+    if most is not None and most < 0:
+        raise StatesError(ITEM_READER_FAILED, "field MaxItems must be positive")
+    return most
 
 
 def reader_arguments(visit: Visit) -> dict[str, Any]:

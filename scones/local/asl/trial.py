@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scones.local.asl import distributed, fanout, retry
+from scones.local.asl import batcher, distributed, fanout, retry
 from scones.local.asl.errors import EXCEED_TOLERATED_FAILURE_THRESHOLD, StatesError
 from scones.local.asl.history import Event, History, Scope
 from scones.local.asl.interpreter import METHODS, Interpreter, World
@@ -116,7 +116,9 @@ def _items(visit: Visit, setting: Setting) -> list[Any]:
         visit.note("afterItemsPath", items)
     if "ItemSelector" in fields or "Parameters" in fields:
         chosen = [distributed.selected(visit, index, item) for index, item in enumerate(items)]
-        visit.note("afterItemSelector", chosen)
+        items = visit.note("afterItemSelector", chosen)
+    if "ItemBatcher" in fields:
+        items = visit.note("afterItemBatcher", batcher.batches(visit, items))
     return items
 
 
