@@ -12,10 +12,15 @@ def stratified(labels_N: NDArray[np.int64], count: int, seed: int) -> tuple[Rows
     A class gives its proportion, to within one picture. Raises ValueError where a class would keep
     nothing.
     """
-    ranked = _ranks(labels_N, seed)
-    taken = np.sort(np.argsort(ranked, kind="stable")[:count])
+    rng = np.random.default_rng(seed)
+    classes, sizes = np.unique(labels_N, return_counts=True)
+    chosen = [
+        rng.permutation(np.flatnonzero(labels_N == label))[:quota]
+        for label, quota in zip(classes, _quotas(sizes, count), strict=True)
+    ]
+    taken = np.sort(np.concatenate([np.zeros(0, np.int64), *chosen]))
     kept = np.setdiff1d(np.arange(len(labels_N)), taken)
-    if len(np.unique(labels_N[kept])) < len(np.unique(labels_N)):
+    if len(np.unique(labels_N[kept])) < len(classes):
         raise ValueError(f"{count} of {len(labels_N)} pictures held out leave a class without any")
     return kept.astype(np.int64), taken.astype(np.int64)
 
@@ -32,11 +37,10 @@ def folds(labels_N: NDArray[np.int64], count: int, seed: int) -> Rows:
     return fold_N
 
 
-def _ranks(labels_N: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """A number a picture, random within its class and even over (0, 1): its order mixes classes."""
-    rng = np.random.default_rng(seed)
-    ranks = np.empty(len(labels_N))
-    for label in np.unique(labels_N):
-        rows = np.flatnonzero(labels_N == label)
-        ranks[rng.permutation(rows)] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return ranks
+def _quotas(sizes_K: Rows, count: int) -> Rows:
+    """Whole shares of `count` by size; what is left over goes to the largest fractions."""
+    exact_K = count * sizes_K / max(sizes_K.sum(), 1)
+    quotas_K: Rows = np.floor(exact_K).astype(np.int64)
+    left = count - int(quotas_K.sum())
+    quotas_K[np.argsort(quotas_K - exact_K, kind="stable")[:left]] += 1
+    return quotas_K
