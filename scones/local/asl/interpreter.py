@@ -117,7 +117,7 @@ class Interpreter:
         """
         try:
             text = dump(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StatesError(RUNTIME, f"The data is not JSON: {error}", in_state=True) from error
         if len(text) > PAYLOAD_LIMIT_BYTES // 4 and len(text.encode()) > PAYLOAD_LIMIT_BYTES:
             raise StatesError(
@@ -143,13 +143,19 @@ class Interpreter:
         while True:
             try:
                 self._raise_recorded(visit)
-                step = await METHODS[state.kind](self, visit)
-                return self._leave(visit, step)
+                return self._leave(visit, await self._attempt(visit))
             except StatesError as failure:
                 self._report(visit, failure)
                 step_or_none = await self._recover(visit, failure, retries)
                 if step_or_none is not None:
                     return self._leave(visit, step_or_none)
+
+    async def _attempt(self, visit: Visit) -> Step:
+        try:
+            return await METHODS[visit.state.kind](self, visit)
+        except RecursionError as error:
+            cause = "The data is nested too deeply."
+            raise StatesError(RUNTIME, cause, in_state=True) from error
 
     def _leave(self, visit: Visit, step: Step) -> tuple[Any, str | None]:
         details: dict[str, Any] = {"name": visit.state.name}

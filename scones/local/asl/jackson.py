@@ -4,6 +4,8 @@ import json
 import re
 from typing import NamedTuple
 
+from scones.local.asl.text import DEEPEST
+
 _EXPECTED = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 
 
@@ -15,6 +17,9 @@ class Complaint(NamedTuple):
     column: int
 
 
+_TOO_DEEP = Complaint(f"Document nesting depth exceeds the maximum allowed ({DEEPEST})", 1, 1)
+
+
 def explain(text: str) -> Complaint:
     """The complaint about a text that is not JSON."""
     try:
@@ -22,9 +27,9 @@ def explain(text: str) -> Complaint:
     except json.JSONDecodeError as error:
         return _complain(text, error.pos)
     except RecursionError:
-        return Complaint("Document nesting depth exceeds the maximum allowed (1000)", 1, 1)
+        return _TOO_DEEP
     word = re.search(r"NaN|-?Infinity", text)
-    return _complain(text, word.start() if word else 0)
+    return _complain(text, word.start()) if word else _TOO_DEEP
 
 
 def source(text: str) -> str:

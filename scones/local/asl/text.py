@@ -3,12 +3,33 @@
 import json
 from typing import Any
 
+DEEPEST = 300
+"""Levels of nesting. Ours: AWS's reader, Jackson, stops at 1000, where Python's own limit lies, and
+templates and paths are walked by recursion."""
+
 dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def load(text: str) -> Any:
-    """Read JSON; ValueError also for NaN and Infinity, which JSON has not."""
-    return json.loads(text, parse_constant=_refuse)
+    """Read JSON; ValueError also for NaN and Infinity, which JSON has not, and for a document that
+    is nested too deeply."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError(f"the document is nested more than {DEEPEST} levels deep") from error
+    if text.count("[") + text.count("{") > DEEPEST and _depth(value) > DEEPEST:
+        raise ValueError(f"the document is nested more than {DEEPEST} levels deep")
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def _refuse(word: str) -> Any:

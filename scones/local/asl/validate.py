@@ -39,7 +39,7 @@ def faults(text: str, *, express: bool = False) -> list[Fault]:
     """Everything that is wrong with a definition; empty if nothing is."""
     try:
         definition = load(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return [not_json(text)]
     if not isinstance(definition, dict):
         return [Fault(SCHEMA, "The definition must be a JSON object", "/")]

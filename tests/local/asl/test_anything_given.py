@@ -193,3 +193,13 @@ def test_any_state_can_be_tried(homes: Any, state: Any, value: Any) -> None:
                 assert error.status < 500
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("depth", [250, 299, 300, 301, 2000, 100_000])
+def test_deep_documents_are_carried_or_refused(homes: Any, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    definition = json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    asyncio.run(_try(homes(), definition, deep))
+    template = definition.replace('"End"', f'"Parameters": {deep}, "End"')
+    asyncio.run(_try(homes(), template, "{}"))
+    asyncio.run(_try(homes(), definition.replace('"End"', f'"Result": {deep}, "End"'), "{}"))

@@ -231,7 +231,7 @@ def _check_input(text: str) -> None:
         raise _bad_input("Invalid execution input.")
     try:
         load(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _bad_input(jackson.explain(text).message) from None
 
 

@@ -16,7 +16,7 @@ class TokenOperations(Operations):
         self._check(taskToken)
         try:
             answer = load(output)
-        except (ValueError, RecursionError):
+        except ValueError:
             message = f"Invalid Output: '{output[:100]}'"
             raise ServiceError("InvalidOutput", message) from None
         if len(output.encode()) > PAYLOAD_LIMIT_BYTES:

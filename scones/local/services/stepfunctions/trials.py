@@ -66,7 +66,7 @@ class TrialOperations(Operations):
 def _json(text: str) -> Any:
     try:
         return load(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         told = validate.not_json(text)
         message = f"Invalid State Machine Definition: '{told.code}: {told.message}'"
         raise ServiceError("InvalidDefinition", message) from None
@@ -211,7 +211,7 @@ _PLAIN_STEPS = (
 def _value(what: str, text: str) -> Any:
     try:
         return load(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         message = f"Invalid State Machine Execution Input: '{jackson.explain(text).message}'"
         if what == "input":
             raise ServiceError("InvalidExecutionInput", message) from None
