@@ -5,6 +5,7 @@ Python 2 pickle of a dict; `data` holds one row of 3072 bytes a picture, 1024 re
 then 1024 blue values, row by row. Members are read in memory; nothing is unpacked onto the disk.
 """
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -89,7 +90,7 @@ def _from_tar(path: Path) -> dict[str, bytes]:
             return contents
     except FileNotFoundError as error:
         raise ValueError(f"data: there is no {path}; give an archive or a folder") from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         raise ValueError(f"data: {path} is damaged or no tar.gz archive ({error})") from error
 
 

@@ -1,7 +1,9 @@
 """The archive reader: true pictures, true labels, and one clear refusal for everything else."""
 
 import gzip
+import gzip
 import io
+import lzma
 import os
 import pickle
 import tarfile
@@ -130,7 +132,13 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("harm", [damaged_tar, not_gzip, damaged_checksum, empty])
+def damaged_xz(path: Path) -> None:
+    content = bytearray(lzma.compress(gzip.decompress(path.read_bytes())))
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [damaged_tar, not_gzip, damaged_checksum, damaged_xz, empty])
 def test_a_damaged_archive_is_refused_in_one_sentence(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
