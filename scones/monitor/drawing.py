@@ -93,6 +93,7 @@ def png(layout: Layout, title: str, scale: float = 2.0) -> bytes:
         axes.text(
             box.x, box.y + heading, box.node.name, ha="center", va="center",
             fontsize=(11 if not heading else 13) * points, weight="bold", color="#1c2430",
+            parse_math=False,
         )  # fmt: skip
         if heading:
             axes.text(

@@ -34,6 +34,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text: it can be read aloud, searched, and recoloured
     "svg.hashsalt": "scones",  # the same chart gives the same bytes
+    "text.parse_math": False,  # a class may be called $x
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,

@@ -130,6 +130,12 @@ def test_drawings_are_well_formed_and_say_every_state(history: list[dict[str, An
     assert drawing.png(placed, "a <machine>") == picture
 
 
+def test_a_state_with_dollars_is_no_formula() -> None:
+    machine = {"StartAt": "$\\bad{$", "States": {"$\\bad{$": {"Type": "Succeed"}}}
+    placed = layout.place(graph.read(machine, []))
+    assert drawing.png(placed, "A machine").startswith(b"\x89PNG")
+
+
 def test_a_real_history_of_states_in_a_map_leaves_the_top_level_alone() -> None:
     history = events(("ExecutionStarted", ""), ("PassStateEntered", "inside a Map"))
     assert set(statuses(history).values()) == {Status.UNTOUCHED, Status.SUCCEEDED}

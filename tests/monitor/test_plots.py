@@ -51,6 +51,11 @@ def test_a_chart_is_drawn_in_both_forms(drawn: list[Point]) -> None:
     assert len(chart.svg) < 700_000
 
 
+def test_a_class_with_dollars_is_no_formula() -> None:
+    chart = confidence_over_time(points(20), ("$\\bad{$", "b"), 0.8)
+    assert "$\\bad{$" in "".join(ElementTree.fromstring(chart.svg).itertext())
+
+
 def test_a_class_has_its_colour_and_the_same_points_give_the_same_bytes() -> None:
     chart = confidence_over_time(points(30), CLASSES, 0.8)
     assert all(colour.lower() in chart.svg for colour in COLOURS[:2])
