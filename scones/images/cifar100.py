@@ -6,6 +6,7 @@ then 1024 blue values, row by row. Members are read in memory; nothing is unpack
 """
 
 import lzma
+import re
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -160,5 +161,20 @@ def _images(
         if not np.any(labels_N == position):
             raise ValueError(f"classes: {path} has no {split} pictures of {name!r}")
     pixels_NHWC = data[rows].reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
-    names = tuple(filenames[row] for row in rows)
+    names = _plain([filenames[row] for row in rows])
     return Images(np.ascontiguousarray(pixels_NHWC), labels_N, tuple(classes), names)
+
+
+def _plain(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as parts of keys and fields of lists; one that comes again is told apart.
+
+    Two pictures of one name would be one object, with one of the two labels.
+    """
+    seen: dict[str, int] = {}
+    plain = []
+    for name in names:
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", name.removesuffix(".png"))
+        seen[stem] = seen.get(stem, 0) + 1
+        again = f".{seen[stem]}" if seen[stem] > 1 else ""
+        plain.append(f"{stem}{again}.png")
+    return tuple(plain)

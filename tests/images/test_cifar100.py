@@ -1,7 +1,6 @@
 """The archive reader: true pictures, true labels, and one clear refusal for everything else."""
 
 import gzip
-import gzip
 import io
 import lzma
 import os
@@ -88,6 +87,17 @@ def test_an_unpacked_folder_reads_as_the_archive_does(tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
     packed, unpacked, above = (cifar100.read(p, CLASSES) for p in (path, folder, tmp_path))
     assert packed.train.sha256() == unpacked.train.sha256() == above.train.sha256()
+
+
+def test_file_names_are_plain_and_no_two_alike(tmp_path: Path) -> None:
+    contents = members()
+    train = table(6)
+    train[b"filenames"] = [b"a.png", b"a.png", b"a\t1\n../b.png", b"a.png", b"c", b"a.2.png"]
+    contents["train"] = pickle.dumps(train, protocol=2)
+    dataset = cifar100.read(write(tmp_path / "a.tar.gz", contents), CLASSES)
+    assert dataset.train.filenames == (
+        "a.png", "a.2.png", "a_1____b.png", "a.3.png", "c.png", "a_2.png",
+    )  # fmt: skip
 
 
 def test_an_unknown_class_is_offered_the_close_ones(tmp_path: Path) -> None:
