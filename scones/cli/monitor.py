@@ -13,6 +13,7 @@ from scones.cli.options import (
     Bucket,
     Classes,
     Home,
+    Hyperparameter,
     Parallel,
     Region,
     ReportDir,
@@ -166,3 +167,74 @@ def _paragraph(label: str, text: str) -> None:
     rest = " " * len(indent)
     words = textwrap.wrap(text, 80 - len(indent), break_on_hyphens=False, break_long_words=False)
     typer.echo(indent + f"\n{rest}".join(words))
+
+
+@commands.command()
+def review(
+    count: Annotated[int, typer.Option(help="Pictures at most.")] = 20,
+    only_list: Annotated[bool, typer.Option("--list", help="Name them, ask nothing.")] = False,
+    parallel: Parallel = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Label the captured pictures that would teach the model most, in the terminal."""
+    from scones.workflow.review import Candidate, candidates, drawn, label
+
+    def ask(candidate: Candidate, words: str) -> str:
+        if sys.stdout.isatty():
+            typer.echo(f"\n{drawn(candidate.record.picture or b'')}")
+        typer.echo(candidate.line(listed.class_names))
+        try:
+            answer: str = typer.prompt(words, default="", show_default=False)
+        except typer.Abort:
+            return "q"
+        return answer
+
+    settings = settle(
+        parallel=parallel, home=home, target=target, role=role, region=region, bucket=bucket
+    )
+    with connected(settings) as clients:
+        listed = candidates(clients, count, progress())
+        if only_list:
+            for each in listed.candidates:
+                typer.echo(each.line(listed.class_names))
+            return
+        if not listed.candidates:
+            typer.echo("Nothing to review: every captured picture has its label.")
+            return
+        labelled, uri = label(clients, listed, ask, typer.echo)
+    typer.echo(f"{labelled} labelled" + (f"; their truth is in {uri}" if uri else ""))
+
+
+@commands.command()
+def retrain(
+    back: Annotated[
+        bool, typer.Option("--back", help="Let the model before the present one serve again.")
+    ] = False,
+    threshold: Threshold = None,
+    seed: Seed = None,
+    hyperparameter: Hyperparameter = None,
+    home: Home = None,
+    target: Target = None,
+    role: Role = None,
+    region: Region = None,
+    bucket: Bucket = None,
+) -> None:
+    """Learn from reviewed pictures too; deploy the new model only if it is not worse."""
+    from scones.workflow.retrain import back as go_back
+    from scones.workflow.retrain import retrain as again
+
+    settings = settle(
+        threshold=threshold, seed=seed, hyperparameters=hyperparameter, home=home, target=target,
+        role=role, region=region, bucket=bucket,
+    )  # fmt: skip
+    with connected(settings) as clients:
+        if back:
+            deployment = go_back(clients, progress())
+            typer.echo(f"endpoint {deployment.endpoint} serves {deployment.job} again")
+            return
+        done = again(clients, progress())
+    typer.echo(done.sentence())

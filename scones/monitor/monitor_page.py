@@ -69,16 +69,21 @@ class Sheet:
         return self.window if self.first_N is None else self.window.take(self.first_N)
 
 
-def least_confident(window: Window, first_N: NDArray[np.bool_] | None) -> list[int]:
-    """Indexes of the records, different pictures, that the model doubts most."""
+def least_confident(
+    window: Window, chosen_N: NDArray[np.bool_] | None, count: int = GALLERY
+) -> list[int]:
+    """Indexes of the chosen records that the model doubts most; of all, if None."""
     order = np.argsort(window.confidence, kind="stable")
-    if first_N is not None:
-        order = order[first_N[order]]
-    return [int(each) for each in order[:GALLERY]]
+    if chosen_N is not None:
+        order = order[chosen_N[order]]
+    return [int(each) for each in order[:count]]
 
 
 def confidently_wrong(
-    window: Window, threshold: float, first_N: NDArray[np.bool_] | None
+    window: Window,
+    threshold: float,
+    first_N: NDArray[np.bool_] | None,
+    count: int = GALLERY,
 ) -> list[int]:
     """Indexes of accepted records whose label says otherwise, the most confident first."""
     wrong = (window.truth_N != UNKNOWN) & (window.truth_N != window.called)
@@ -86,7 +91,7 @@ def confidently_wrong(
     if first_N is not None:
         wrong &= first_N
     found = np.flatnonzero(wrong)
-    return [int(each) for each in found[np.argsort(-window.confidence[found])][:GALLERY]]
+    return [int(each) for each in found[np.argsort(-window.confidence[found])][:count]]
 
 
 def draw(sheet: Sheet) -> dict[str, Chart]:

@@ -10,13 +10,12 @@ from pathlib import Path
 from scones.clients import Clients
 from scones.gate.heldout import Baseline, Gate
 from scones.monitor.capture import Fault
-from scones.monitor.labels import read_truth
 from scones.settings import Settings
 from scones.workflow.card import card_in, gate_of, read_card
 from scones.workflow.deploy import Deployment, last_deployment
 from scones.workflow.files import Files, open_files
 from scones.workflow.staged import Staged, read_staged
-from scones.workflow.truth import truth_prefix
+from scones.workflow.truth import truth_at, truth_prefix
 
 MANIFEST, NO_TRUTH = "manifest", "none"
 
@@ -189,7 +188,8 @@ def _with_truth(clients: Clients | None, found: Subject, question: Question) -> 
     faults: list[Fault] = []
     for place in places:
         if place != MANIFEST:
-            more, bad = _labels(clients, found, place)
+            files = open_files(place, clients.s3 if clients else None)
+            more, bad = truth_at(files, found.class_names)
             labels |= more
             faults += bad
     by_picture = _by_picture(clients, found) if MANIFEST in places and question.pictures else {}
@@ -205,20 +205,6 @@ def _places(clients: Clients | None, found: Subject, question: Question) -> Sequ
         return []
     ours = f"s3://{clients.bucket}/{truth_prefix(clients)}"
     return [MANIFEST, ours] if found.staged else [ours]
-
-
-def _labels(
-    clients: Clients | None, found: Subject, place: str
-) -> tuple[dict[str, int], list[Fault]]:
-    """Labels of all ground-truth files at a place; the later file corrects the earlier."""
-    files = open_files(place, clients.s3 if clients else None)
-    labels: dict[str, int] = {}
-    faults: list[Fault] = []
-    for name, content in files.read(files.names((), 0.0)):
-        more, bad = read_truth(content, name, found.class_names)
-        labels |= more
-        faults += bad
-    return labels, faults
 
 
 def _by_picture(clients: Clients | None, found: Subject) -> dict[str, int]:

@@ -32,11 +32,19 @@ class Trained:
     log: tuple[str, ...]
 
 
-def train(clients: Clients, staged: Staged, steps: Steps = silent) -> Trained:
-    """Start a job and wait for it; raises JobError with SageMaker's reason."""
+TRAIN_LIST = f"{TRAIN}.lst"
+
+
+def train(
+    clients: Clients, staged: Staged, steps: Steps = silent, train_list: str = TRAIN_LIST
+) -> Trained:
+    """Start a job and wait for it; raises JobError with SageMaker's reason.
+
+    `train_list` is the key of the list of pictures under `train/` that are learnt from.
+    """
     job = f"scones-{stamp(clients.clock())}"
     with steps("train") as step:
-        clients.sagemaker.create_training_job(**request(clients, staged, job))
+        clients.sagemaker.create_training_job(**request(clients, staged, job, train_list))
         log = _Log(clients, job)
         try:
             answer = _wait(clients, job, log, step)
@@ -66,7 +74,9 @@ def last_trained(clients: Clients) -> Trained:
     raise ValueError("no training job of ours has completed yet; run `scones train` first")
 
 
-def request(clients: Clients, staged: Staged, job: str) -> dict[str, Any]:
+def request(
+    clients: Clients, staged: Staged, job: str, train_list: str = TRAIN_LIST
+) -> dict[str, Any]:
     """CreateTrainingJob's arguments: four channels, hyperparameters as texts."""
     settings, facts = clients.settings, staged.facts
     needed = algorithm.hyperparameters(len(facts.classes), sum(facts.train.values()))
@@ -81,7 +91,7 @@ def request(clients: Clients, staged: Staged, job: str) -> dict[str, Any]:
         "InputDataConfig": [
             _channel("train", f"{bucket}/{TRAIN}/"),
             _channel("validation", f"{bucket}/{TEST}/"),
-            _channel("train_lst", f"{bucket}/{TRAIN}.lst"),
+            _channel("train_lst", f"{bucket}/{train_list}"),
             _channel("validation_lst", f"{bucket}/{TEST}.lst"),
         ],
         "OutputDataConfig": {"S3OutputPath": f"{bucket}/models/image_model"},

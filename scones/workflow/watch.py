@@ -95,7 +95,7 @@ def watch(
         cache = cache_of(settings.home, about.files.place, num_classes, question.pictures)
         step.say("captured records")
         known, measured = cache.read(about.files, num_classes, clock(), step, question.pictures)
-        look = _look(about, known, measured)
+        look = look_at(about, known, measured)
         step.say("verdicts")
         findings = _judge(clients, about, look, cache, question)
         sheet = _sheet(about, look, findings, clock())
@@ -106,7 +106,7 @@ def watch(
         return Watched(about, sheet, folder / "monitor.html", changes)
 
 
-def _look(about: Subject, known: Columns, measured: Measured) -> Look:
+def look_at(about: Subject, known: Columns, measured: Measured) -> Look:
     """The records of this model, after the baseline's period if there is one."""
     since_s = about.since_s if about.period is None else max(about.since_s, about.period.end_s)
     whole = known.window(about.class_names, about.labels, about.by_picture)
