@@ -12,6 +12,7 @@ from scones.cli.options import (
     Hyperparameter,
     Invocations,
     Parallel,
+    Pictures,
     Region,
     ReportDir,
     Role,
@@ -136,6 +137,7 @@ def deploy(
 
 @commands.command()
 def classify(
+    pictures: Pictures = None,
     invocations: Invocations = None,
     parallel: Parallel = None,
     seed: Seed = None,
@@ -145,7 +147,8 @@ def classify(
     region: Region = None,
     bucket: Bucket = None,
 ) -> None:
-    """Run the machine over test pictures chosen at random, balanced by class."""
+    """Run the machine over test pictures chosen at random, or over all under a place in S3."""
+    from scones.workflow import many
     from scones.workflow.classify import classify as execute
     from scones.workflow.classify import tally
     from scones.workflow.staged import read_staged
@@ -154,7 +157,12 @@ def classify(
         invocations=invocations, parallel=parallel, seed=seed, home=home, target=target,
         role=role, region=region, bucket=bucket,
     )  # fmt: skip
+    if pictures is not None:
+        many.place(pictures)
     with connected(settings) as clients:
+        if pictures is not None:
+            typer.echo(many.tally(many.classify_many(clients, pictures, progress())))
+            return
         outcomes = execute(clients, read_staged(clients), progress())
     typer.echo(tally(outcomes))
 

@@ -18,6 +18,9 @@ Data = Annotated[
 Classes = Annotated[str | None, typer.Option(help="Two or more, with commas between.")]
 Bays = Annotated[str | None, typer.Option(help="class=bay name:order radius in km, ...")]
 Threshold = Annotated[float | None, typer.Option(help="Least confidence acted upon.")]
+Pictures = Annotated[
+    str | None, typer.Argument(help="s3://bucket/prefix/: everything there. [random test pictures]")
+]
 Invocations = Annotated[int | None, typer.Option(help="How many executions.")]
 Parallel = Annotated[int | None, typer.Option(help="How many at a time.")]
 Seed = Annotated[int | None, typer.Option(help="Of training and of the choice of pictures.")]

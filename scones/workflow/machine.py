@@ -47,21 +47,21 @@ def definition(bays: Mapping[str, Bay], function_arns: Mapping[str, str]) -> str
     for name, state in template["States"].items():
         if "${class}" in name:
             for each in words:
-                states |= _filled({name: state}, each)
+                states |= filled({name: state}, each)
         elif state["Type"] == "Choice":
-            rules = [_filled(rule, each) for rule in state["Choices"] for each in words]
+            rules = [filled(rule, each) for rule in state["Choices"] for each in words]
             states[name] = {**state, "Choices": rules}
         else:
-            states[name] = _filled(state, function_arns)
+            states[name] = filled(state, function_arns)
     return json.dumps({**template, "States": states}, indent=2)
 
 
-def _filled(value: Any, words: Mapping[str, Any]) -> Any:
+def filled(value: Any, words: Mapping[str, Any]) -> Any:
     """`value` with each `${word}` replaced; a text that is only one takes the word's type."""
     if isinstance(value, dict):
-        return {_filled(key, words): _filled(item, words) for key, item in value.items()}
+        return {filled(key, words): filled(item, words) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, words) for item in value]
+        return [filled(item, words) for item in value]
     if not isinstance(value, str):
         return value
     for word, meaning in words.items():

@@ -209,6 +209,17 @@ def test_a_report_can_be_made_anew(journey: Journey, up: str) -> None:
     assert told["seconds"]["train"] is None
 
 
+def test_everything_under_a_place_is_classified(journey: Journey, up: str) -> None:
+    bucket = journey.report("first")["bucket"]
+    ran = scones("classify", f"s3://{bucket}/test/", "--home", str(journey.home))
+    assert ran.status == 0, ran.err
+    assert "200 pictures: " in ran.out
+    assert f"listed in s3://{bucket}/classified/" in ran.out
+    nothing = scones("classify", f"s3://{bucket}/none/", "--home", str(journey.home))
+    assert nothing.status == 2
+    assert f"there is nothing under s3://{bucket}/none/" in nothing.err
+
+
 def test_destroying_names_what_goes_and_leaves_nothing(journey: Journey, up: str) -> None:
     told = journey.report("first")
     ran = scones("destroy", "--home", str(journey.home))
