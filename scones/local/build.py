@@ -78,6 +78,7 @@ def build(ground: Ground) -> dict[str, Any]:
         logs=services["logs"],
         options=ground.functions,
     )
+    # The last: on entry it goes on with executions, which call all the others.
     services["stepfunctions"] = StepFunctions(**state, call=ground.call)
     return services
 
