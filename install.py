@@ -47,11 +47,11 @@ def main() -> None:
 
 def create_venv() -> None:
     """A virtual environment with a pip that can report what it would install."""
-    if PYTHON.exists():
+    if PYTHON.exists() and subprocess.run([*PIP, "--version"], capture_output=True).returncode == 0:
         return
     say(f"creating .venv with Python {platform.python_version()}")
     try:
-        venv.create(VENV, with_pip=True)
+        venv.create(VENV, with_pip=True, clear=True)  # one that was cut short is made anew
     except subprocess.CalledProcessError:
         shutil.rmtree(VENV, ignore_errors=True)
         fail("this Python cannot make a virtual environment (on Debian: apt install python3-venv)")

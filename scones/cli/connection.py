@@ -28,7 +28,8 @@ CONTAINERS = {
 def connected(settings: "Settings") -> Iterator["Clients"]:
     """Clients of AWS, or of the local cloud on the settings' home.
 
-    Where none runs there, one is started on a free port and stopped again afterwards.
+    Where none runs there, one is started on a free port and stopped again afterwards. ValueError
+    where the one that runs there belongs to another command and will end with it.
     """
     from dataclasses import replace
 
@@ -38,6 +39,11 @@ def connected(settings: "Settings") -> Iterator["Clients"]:
         yield connect(settings)
         return
     running = control.status(settings.home)
+    if running is not None and running.parent is not None:
+        raise ValueError(
+            f"home {str(settings.home)!r} is in use by another scones command (process "
+            f"{running.parent}); wait for it, or give another --home"
+        )
     started = running is None
     if running is None:
         containers = ["--containers", json.dumps(CONTAINERS)]

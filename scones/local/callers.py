@@ -75,7 +75,7 @@ class Admission:
         return match[1]
 
     def _refuse_expired(self, expires: float) -> None:
-        if self._clock() > expires:
+        if not self._clock() <= expires:  # not a number, too
             raise ServiceError("AccessDenied", "Request has expired", 403)
 
     def _judge_host(self, host: str) -> bool:

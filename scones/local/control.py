@@ -1,5 +1,6 @@
 """Start, stop and ask after a local cloud that runs in the background."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -29,6 +30,8 @@ class Running:
     account: str
     started: float
     """Seconds since 1970."""
+    parent: int | None = None
+    """The process that it belongs to and ends with; None: whoever ends it."""
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -80,11 +83,13 @@ def stop(home: Path) -> bool:
     running = status(home)
     if running is None:
         return False
-    os.kill(running.pid, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it may end by itself at this moment
+        os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOPPED_WITHIN_S
     while _alive(running.pid):
         if time.monotonic() > deadline:  # its children are tethered and die with it
-            os.kill(running.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         time.sleep(_POLL_S)
     return True
 

@@ -118,6 +118,7 @@ async def _serve(
             "url": identity.endpoint_url,
             "region": identity.region,
             "account": identity.account,
+            "parent": options.with_parent,
         }
         server = _Server(config, home / "server.json", facts)
         stack.callback((home / "server.json").unlink, missing_ok=True)

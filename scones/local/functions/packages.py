@@ -116,7 +116,8 @@ def _extract(archive: zipfile.ZipFile, folder: Path, max_bytes: int) -> None:
         if member.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         elif stat.S_ISLNK(member.external_attr >> 16):
-            links.append((target, archive.read(member).decode()))
+            with archive.open(member) as source:  # no path is longer: PATH_MAX, limits.h
+                links.append((target, source.read(4096).decode()))
         else:
             left -= _extract_file(archive, member, target, left)
             if left < 0:

@@ -117,14 +117,15 @@ class Shelf:
         """An object and its bytes, which stay readable if it is deleted or written over."""
         if owner is not None:
             self.check_bucket(bucket, owner)
-        while True:
-            row = self._row(bucket, key, f"{COLUMNS}, data")
-            if row["blob"] is None:
-                return Entry.from_row(row), io.BytesIO(row["data"])
+        row = self._row(bucket, key, f"{COLUMNS}, data")
+        while row["blob"] is not None:
             try:
                 return Entry.from_row(row), self.blobs.open(row["blob"])
-            except FileNotFoundError:  # written over between the two lines: look again
-                continue
+            except FileNotFoundError:
+                blob, row = row["blob"], self._row(bucket, key, f"{COLUMNS}, data")
+                if row["blob"] == blob:  # not written over meanwhile: the file is gone
+                    raise
+        return Entry.from_row(row), io.BytesIO(row["data"])
 
     def take(self, body: bytes | BinaryIO, checks: Checks, inline_bytes: int) -> Taken:
         """Keep a body, in memory up to `inline_bytes`; ServiceError BadDigest leaves nothing."""
