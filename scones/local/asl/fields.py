@@ -205,3 +205,9 @@ OPTIMIZED: dict[str, frozenset[str]] = {
     "states": frozenset({"startExecution"}),
 }  # fmt: skip
 """https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html"""
+
+WITHOUT_JOBS = frozenset(
+    {"apigateway", "dynamodb", "events", "http", "lambda", "sns", "sqs", "createEndpoint",
+     "createEndpointConfig", "createModel", "updateEndpoint"}
+)  # fmt: skip
+"""Services, and actions of SageMaker, that have nothing `.sync` could wait for; source as above."""

@@ -31,6 +31,8 @@ from scones.local.asl.validate_rules import Siblings, choice_faults, failing_fau
 
 _LONGEST_NAME = 80
 _TARGETED = ("Next", "Default")
+_LABEL = re.compile(r"[^\s?*<>{}\[\]:;,\\|^~$#%&`\"\x00-\x1f\x7f-\x9f]{1,40}")
+"""https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html"""
 _TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
 _LANGUAGES = (JSONATA, JSONPATH)
 
@@ -233,10 +235,7 @@ def _resource(resource: Any, at: str, express: bool) -> Faults:
         else:
             yield Fault(SCHEMA, "Value is not a valid resource ARN", at)
         return
-    known = fields.OPTIMIZED.get(parsed.service)
-    own = ("function", "activity")
-    sdk = parsed.service.startswith("aws-sdk:")
-    if not sdk and parsed.service not in own and (known is None or parsed.action not in known):
+    if not _is_recognized(parsed):
         yield _unrecognized(resource, at)
     elif express and parsed.pattern.startswith("sync"):
         message = f"Express state machine does not support '.{parsed.pattern}' service integration"
@@ -246,6 +245,20 @@ def _resource(resource: Any, at: str, express: bool) -> Faults:
         yield Fault(SCHEMA, message, at)
     elif express and parsed.service == "activity":
         yield Fault(SCHEMA, "Express state machine does not support activities", at)
+
+
+def _is_recognized(resource: resources.Resource) -> bool:
+    service, action, pattern = resource
+    waits = pattern.startswith("sync")
+    if service in ("function", "activity"):
+        return True
+    if service.startswith("aws-sdk:"):
+        return not waits
+    if action not in fields.OPTIMIZED.get(service, ()):
+        return False
+    if pattern == "sync:2" and service != "states":
+        return False
+    return not (waits and {service, action} & fields.WITHOUT_JOBS)
 
 
 def _unrecognized(resource: str, at: str) -> Fault:
@@ -298,6 +311,10 @@ def _map(
     elif isinstance(processor, dict):
         yield from _machine(processor, f"{at}/{name}", outer, fields.PROCESSOR, express)
         yield from _config(processor, f"{at}/{name}/ProcessorConfig", express)
+    label = state.get("Label")
+    if isinstance(label, str) and not _LABEL.fullmatch(label):
+        message = "A Label has 1 to 40 characters, no spaces, wildcards or special characters"
+        yield Fault(SCHEMA, message, f"{at}/Label")
     for member in ("ItemReader", "ItemBatcher", "ResultWriter"):
         if isinstance(state.get(member), dict):
             yield from _nested(state[member], fields.NESTED[member], language, f"{at}/{member}")
