@@ -1,0 +1,310 @@
+"""The monitor over folders and S3: what it says, what it reads again, what it sends."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scones.images import png
+from scones.monitor.labels import write_truth
+from scones.settings import Settings
+from scones.workflow.alarm import named, to_webhook
+from scones.workflow.files import Folder, Prefix, open_files
+from scones.workflow.kept import cache_of
+from scones.workflow.progress import Step
+from scones.workflow.subject import Question, period
+from scones.workflow.watch import Watched, watch
+
+START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+def line(place: int, first: float, picture: bytes | None = None) -> bytes:
+    """One captured request, a second after the one before."""
+    at = (START + timedelta(seconds=place)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = {"mode": "OUTPUT", "encoding": "JSON", "data": json.dumps([first, 1 - first])}
+    captured: dict[str, Any] = {"endpointOutput": answer}
+    if picture is not None:
+        captured["endpointInput"] = {
+            "observedContentType": "image/png", "mode": "INPUT", "encoding": "BASE64",
+            "data": base64.b64encode(picture).decode(),
+        }  # fmt: skip
+    metadata = {"eventId": f"event-{place}", "inferenceId": f"run-{place}", "inferenceTime": at}
+    told = {"captureData": captured, "eventMetadata": metadata, "eventVersion": "0"}
+    return json.dumps(told).encode() + b"\n"
+
+
+@dataclass
+class World:
+    """A folder of captures, one of truth, a home and a report's folder."""
+
+    folder: Path
+    sent: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.folder / "home", report_dir=self.folder / "report")
+
+    def capture(self, name: str, lines: Sequence[bytes]) -> None:
+        path = self.folder / "captures" / "AllTraffic" / "2026/11/20/09" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(lines))
+
+    def label(self, truth: dict[str, int]) -> None:
+        path = self.folder / "truth" / "labels.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(write_truth(truth))
+
+    def watch(self, truth: bool = False, **asked: Any) -> Watched:
+        places = str(self.folder / "truth") if truth else None
+        question = Question(str(self.folder / "captures"), places, **asked)
+
+        def tell(place: str, changes: Sequence[Any], now_s: float) -> None:
+            self.sent += [f"{each.before} -> {each.verdict.state}" for each in changes]
+
+        return watch(None, self.settings, question, [tell], clock=START.timestamp)
+
+    def json(self, name: str) -> Any:
+        return json.loads((self.folder / "report" / "monitor" / name).read_text())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    (tmp_path / "captures").mkdir()
+    return World(tmp_path)
+
+
+def test_the_briefs_twelve_are_suggestive_and_too_few(world: World) -> None:
+    world.capture("a.jsonl", [line(i, 0.95) for i in range(10)])
+    world.capture("b.jsonl", [line(i, 0.4) for i in (10, 11)])
+    seen = world.watch()
+    balance = seen.findings.balance
+    assert balance.verdict == "suggestive, under-powered"
+    [test] = balance.tests
+    assert test.fisher_p == pytest.approx(0.0152, abs=5e-5)
+    assert test.p == pytest.approx(0.0090, abs=5e-5)
+    share, low, high = balance.shares[0]
+    assert (share, low, high) == pytest.approx((10 / 12, 0.552, 0.953), abs=5e-4)
+    said = next(each.sentence for each in seen.findings.verdicts if each.about == "bias")
+    assert "needs pictures of each class: 86" in said
+    assert world.json("monitor.json")["balance"]["verdict"] == "suggestive, under-powered"
+
+
+def test_a_model_with_a_planted_bias_is_called_biased(world: World) -> None:
+    random = np.random.default_rng(0)
+    truth = random.permutation(np.arange(1000) % 2)
+    z = random.normal(np.where(truth == 0, 2.5, -2.5), 1.5) + 1.2
+    chances = 1 / (1 + np.exp(-z))
+    world.capture("a.jsonl", [line(i, float(p)) for i, p in enumerate(chances)])
+    world.label({f"run-{i}": int(label) for i, label in enumerate(truth)})
+    seen = world.watch(truth=True)
+    assert (seen.findings.balance.verdict, seen.findings.balance.favoured) == (
+        "biased", "bicycle",
+    )  # fmt: skip
+    assert seen.findings.alarms == ("biased",)
+    assert world.sent == ["None -> biased"]
+    assert world.json("model_quality_statistics.json")["dataset"]["item_count"] == 1000
+
+
+def test_a_message_goes_out_for_a_change_and_not_for_a_run(world: World) -> None:
+    random = np.random.default_rng(0)
+    usual, low = random.uniform(0.9, 0.98, 300), random.uniform(0.5, 0.56, 200)
+    world.capture("a.jsonl", [line(i, p) for i, p in enumerate(usual.tolist())])
+    assert world.watch().changes == ()
+    assert world.watch().changes == ()
+    world.capture("b.jsonl", [line(300 + i, p) for i, p in enumerate(low.tolist())])
+    assert [each.verdict.about for each in world.watch().changes] == ["confidence"]
+    assert world.watch().changes == ()
+    assert world.sent == ["no drift -> drift"]
+    violations = world.json("constraint_violations.json")["violations"]
+    assert [each["constraint_check_type"] for each in violations] == ["baseline_drift_check"]
+
+
+def test_a_message_that_fails_is_sent_the_next_time(world: World) -> None:
+    world.capture("a.jsonl", [line(i, 0.9 if i < 300 else 0.55) for i in range(500)])
+    question = Question(str(world.folder / "captures"))
+    with pytest.raises(ValueError, match="which did not take the message"):
+        watch(None, world.settings, question, [to_webhook("http://127.0.0.1:9/")])
+    assert "None -> drift" in [f"{each.before} -> {each.verdict.state}" for each in
+                               world.watch().changes]  # fmt: skip
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[Any]]]:
+    """A webhook on the loopback, and what it got."""
+    got: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", got
+        server.shutdown()
+        thread.join()
+
+
+def test_a_webhook_gets_the_change_as_json(world: World, hook: tuple[str, list[Any]]) -> None:
+    world.capture("a.jsonl", [line(i, 0.9 if i < 300 else 0.55) for i in range(500)])
+    url, got = hook
+    watch(None, world.settings, Question(str(world.folder / "captures")), [to_webhook(url)])
+    [message] = got
+    assert message["changes"][-1]["alarm"] == "drift"
+    assert "The confidences have drifted" in message["text"]
+    assert message["place"] == str(world.folder / "captures")
+
+
+def test_only_new_files_are_read(world: World) -> None:
+    read: list[str] = []
+
+    class Counted(Folder):
+        def read(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+            read.extend(names)
+            return super().read(names)
+
+    files = Counted(world.folder / "captures")
+    cache = cache_of(world.folder / "home", files.place, 2, True)
+
+    def count() -> int:
+        read.clear()
+        return len(cache.read(files, 2, START.timestamp(), Step())[0])
+
+    world.capture("a.jsonl", [line(0, 0.9), b"rubbish\n"])
+    world.capture("b.jsonl", [line(1, 0.9)])
+    assert (count(), len(read)) == (2, 2)
+    assert (count(), len(read)) == (2, 0)
+    world.capture("c.jsonl", [line(1, 0.9), line(2, 0.9)])
+    assert (count(), read) == (3, ["AllTraffic/2026/11/20/09/c.jsonl"])
+    (cache.folder / "columns.npz").write_bytes(b"broken")
+    assert (count(), len(read)) == (3, 3)
+    (world.folder / "captures/AllTraffic/2026/11/20/09/c.jsonl").unlink()
+    assert (count(), len(read)) == (2, 2)
+
+
+def test_what_cannot_be_read_is_told_with_its_place(world: World) -> None:
+    world.capture("a.jsonl", [line(0, 0.9), b"{\n", line(1, float("nan"))])
+    seen = world.watch()
+    assert len(seen.sheet.window) == 1
+    assert [(fault.source[-7:], fault.line) for fault in seen.sheet.faults] == [
+        ("a.jsonl", 2), ("a.jsonl", 3),
+    ]  # fmt: skip
+    assert world.json("monitor.json")["unreadable"] == 2
+
+
+def test_a_picture_that_comes_again_counts_once(world: World) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    pictures = [png.encode(each) for each in noise]
+    world.capture("a.jsonl", [line(i, 0.9, pictures[i % 4]) for i in range(40)])
+    world.label({f"run-{i}": 0 for i in range(40)})
+    seen = world.watch(truth=True)
+    assert (len(seen.sheet.window), seen.sheet.num_pictures) == (40, 4)
+    assert seen.findings.balance.num_labels == 4
+    assert (seen.findings.counted.n, seen.findings.estimated.n) == (4, 40)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_records_have_their_answer(world: World, count: int) -> None:
+    world.capture("a.jsonl", [line(i, (1.0, 0.0)[i % 2]) for i in range(count)])
+    world.label({"run-0": 1})
+    seen = world.watch(truth=True)
+    assert len(seen.sheet.window) == count
+    assert seen.findings.alarms == ()
+    assert world.json("monitor.json")["records"] == count
+
+
+def test_a_chosen_period_is_the_baseline(world: World) -> None:
+    world.capture("a.jsonl", [line(i, 0.97 - 0.001 * (i % 30)) for i in range(300)])
+    world.capture("b.jsonl", [line(3600 + i, 0.70 - 0.001 * (i % 30)) for i in range(200)])
+    seen = world.watch(baseline="2026-11-20T09:00/2026-11-20T09:30")
+    assert len(seen.sheet.window) == 200
+    assert seen.findings.confidence.drifted
+    assert not world.watch(baseline="2026-11-20T10:00/2026-11-20T10:01").findings.confidence.drifted
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"baseline": "absent.json"}, "baseline 'absent.json' cannot be read"),
+        ({"baseline": "2026-13-01/2026-11-02"}, "it should be a file, or a period"),
+        ({"baseline": "2026-11-02/2026-11-01"}, "its end should come after its start"),
+        ({"baseline": "2020-01-01/2020-01-02"}, "a period without a record"),
+        ({"threshold": 1.5}, r"threshold is 1\.5; it should be above 0"),
+    ],
+)
+def test_a_wrong_question_is_refused(world: World, asked: dict[str, Any], said: str) -> None:
+    world.capture("a.jsonl", [line(0, 0.9)])
+    with pytest.raises(ValueError, match=said):
+        world.watch(**asked)
+    assert not (world.folder / "report").exists()
+
+
+def test_an_absent_folder_an_unknown_alarm_and_a_wrong_webhook_are_refused(world: World) -> None:
+    with pytest.raises(ValueError, match="there is no folder"):
+        watch(None, world.settings, Question(str(world.folder / "nowhere")))
+    with pytest.raises(ValueError, match="fail_on is 'bias'; it should be among suspended, biased"):
+        named("drift,bias")
+    with pytest.raises(ValueError, match="should begin with http"):
+        to_webhook("ftp://x")
+    assert named(" drift, biased ") == {"drift", "biased"}
+    assert named(None) == set()
+
+
+def test_a_period_without_a_zone_is_utc() -> None:
+    assert period("2026-11-20T09:00/2026-11-20T11:00+01:00").end_s == START.timestamp() + 3600
+
+
+def test_the_33_real_records_are_read_and_drawn(shared: Path, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", report_dir=tmp_path / "report")
+    seen = watch(None, settings, Question(str(shared / "data" / "sagemaker-captures")))
+    assert (len(seen.sheet.window), seen.sheet.num_pictures, seen.sheet.faults) == (33, 30, ())
+    page = seen.page.read_text()
+    assert page.count("data:image/") >= 12
+    assert (tmp_path / "report" / "monitor" / "confidence.png").stat().st_size > 10_000
+
+
+def test_a_prefix_lists_only_the_last_hours_again(client: Callable[..., Any]) -> None:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="captures")
+
+    def put(hour: int, name: str, variant: str = "AllTraffic") -> None:
+        key = f"data/scones/{variant}/2026/11/20/{hour:02}/{name}.jsonl"
+        s3.put_object(Bucket="captures", Key=key, Body=b"")
+
+    for hour in (3, 8, 9):
+        put(hour, "a")
+    files = open_files("s3://captures/data/scones", s3)
+    assert isinstance(files, Prefix)
+    known = files.names((), START.timestamp())
+    assert [name[-10:] for name in known] == ["03/a.jsonl", "08/a.jsonl", "09/a.jsonl"]
+    for hour, variant in ((4, "AllTraffic"), (7, "AllTraffic"), (9, "Shadow")):
+        put(hour, "b", variant)
+    again = files.names(known, START.timestamp())
+    assert [name[-10:] for name in again] == [
+        "03/a.jsonl", "07/b.jsonl", "08/a.jsonl", "09/a.jsonl", "09/b.jsonl",
+    ]  # fmt: skip
+    # A clock that went back: the hours since are listed again.
+    earlier = files.names(known, START.timestamp() - 4 * 3600)
+    assert len(earlier) == 6
+    s3.delete_object(Bucket="captures", Key=known[-1])
+    assert known[-1] not in files.names(known, START.timestamp())
+
+
+def test_a_bucket_that_is_not_there_is_said(client: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="there is no bucket 'nowhere'"):
+        open_files("s3://nowhere/x", client("s3")).names((), 0.0)
+    with pytest.raises(ValueError, match="names no bucket"):
+        open_files("s3:///x", client("s3"))
