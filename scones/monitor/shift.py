@@ -42,8 +42,11 @@ class Mix:
     """Why there is no estimate."""
 
 
-def bbse(baseline: Baseline, probabilities_NK: Floats) -> Mix:
-    """Black-box shift estimation: which mix would be called as this stream is called."""
+def bbse(baseline: Baseline, probabilities_NK: Floats, distinct: int | None = None) -> Mix:
+    """Black-box shift estimation: which mix would be called as this stream is called.
+
+    `distinct`: different pictures among them, which is how many draws the interval counts.
+    """
     num_classes, n = len(baseline.class_names), len(probabilities_NK)
     counts_K = np.bincount(baseline.labels_N, minlength=num_classes)
     if n == 0 or counts_K.min() == 0:
@@ -59,16 +62,17 @@ def bbse(baseline: Baseline, probabilities_NK: Floats) -> Mix:
     inverse = np.linalg.inv(called_KK)
     share_K = inverse @ seen_K
     # The delta method: of the calls seen, and of each class's calls in the baseline.
-    spread = _multinomial(seen_K, n)
+    spread = _multinomial(seen_K, distinct or n)
     for k in range(num_classes):
         spread = spread + share_K[k] ** 2 * _multinomial(called_KK[:, k], int(counts_K[k]))
     return _mix("BBSE", share_K, inverse @ spread @ inverse.T, n)
 
 
-def mlls(baseline: Baseline, probabilities_NK: Floats) -> Mix:
+def mlls(baseline: Baseline, probabilities_NK: Floats, distinct: int | None = None) -> Mix:
     """Maximum likelihood: which mix makes these calibrated probabilities most likely (by EM).
 
     Its interval is of the stream's draw, and of what few labels leave open in the calibration.
+    `distinct` as in `bbse`.
     """
     num_classes, n = len(baseline.class_names), len(probabilities_NK)
     counts_K = np.bincount(baseline.labels_N, minlength=num_classes)
@@ -81,7 +85,7 @@ def mlls(baseline: Baseline, probabilities_NK: Floats) -> Mix:
     free = score_NK[:, :-1] - score_NK[:, -1:]
     covariance = np.linalg.pinv(free.T @ free)
     spread_out = np.vstack([np.eye(num_classes - 1), -np.ones(num_classes - 1)])
-    drawn = spread_out @ covariance @ spread_out.T
+    drawn = spread_out @ covariance @ spread_out.T * (n / (distinct or n))
     return _mix("MLLS", share_K, drawn + _of_calibration(baseline, probabilities_NK, share_K), n)
 
 

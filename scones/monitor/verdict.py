@@ -111,12 +111,12 @@ def judge(
     audited = _audit(once, threshold, gate)
     pictures = pictures or {}
     mixes = (
-        (bbse(baseline, window.probabilities_NK), mlls(baseline, window.probabilities_NK))
+        tuple(each(baseline, window.probabilities_NK, len(once)) for each in (bbse, mlls))
         if baseline
         else ()
     )
     by_labels = counted(once, threshold)
-    by_confidence = estimated(window.probabilities_NK, threshold, baseline)
+    by_confidence = estimated(once.probabilities_NK, threshold, baseline)
     verdicts = (
         _of_gate(threshold, gate, confidence, audited),
         _of_balance(balance, window.class_names),

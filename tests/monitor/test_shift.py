@@ -111,3 +111,17 @@ def test_a_prior_moves_probabilities_by_bayes() -> None:
     base = Baseline(("a", "b"), np.full((4, 2), 0.5), np.array([0, 1, 0, 1]))
     moved = reweighted(base, np.array([[0.5, 0.5], [0.8, 0.2]]), np.array([0.25, 0.75]))
     assert moved == pytest.approx(np.array([[0.25, 0.75], [4 / 7, 3 / 7]]))
+
+
+def test_copies_of_the_same_pictures_make_no_interval_narrower() -> None:
+    rng = np.random.default_rng(0)
+    kept = baseline(rng, 2000)
+    drawn = stream(rng, (rng.random(300) < 0.3).astype(np.int64))
+    copies = np.repeat(drawn, 20, axis=0)
+    for estimate in (bbse, mlls):
+        once, told = estimate(kept, drawn), estimate(kept, copies, len(drawn))
+        naive = estimate(kept, copies)
+        assert told.share_K == pytest.approx(once.share_K, abs=0.01)
+        width, narrow = told.high_K - told.low_K, naive.high_K - naive.low_K
+        assert width == pytest.approx(once.high_K - once.low_K, rel=0.1)
+        assert np.all(width > 1.5 * narrow)
