@@ -44,6 +44,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (["--threshold", "0"], "threshold is 0.0; it should be above 0, at most 1"),
         (["--threshold", "1.5"], "threshold is 1.5"),
+        (["--threshold", "high"], "Invalid value for '--threshold'"),
+        (["--treshold", "0.9"], "No such option: --treshold"),
         (["--classes", "bicycle"], "two or more different class names"),
         (["--classes", "bicycle,motorcicle"], "did you mean motorcycle?"),
         (["--invocations", "0"], "invocations is 0; it should be 1 or more"),

@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from typer.exceptions import TyperException
 
 from scones.cli import cloud, journey, monitor
 
@@ -17,8 +18,11 @@ def main(arguments: list[str] | None = None) -> None:
     What is the user's to put right is one line and exit status 2; what a service refused or a
     job failed at is one line and exit status 1.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=arguments)
+        sys.exit(app(args=words or ["--help"], standalone_mode=False) or 0)
+    except TyperException as error:  # a word that is no option, a value of the wrong kind
+        _end(getattr(error, "format_message", error.__str__)(), 2)
     except ValueError as error:
         _end(error, 2)
     except Exception as error:
@@ -31,6 +35,6 @@ def main(arguments: list[str] | None = None) -> None:
         _end(error, 1)
 
 
-def _end(error: Exception, status: int) -> None:
+def _end(error: object, status: int) -> None:
     typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
     sys.exit(status)
