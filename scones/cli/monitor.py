@@ -109,6 +109,7 @@ def monitor(
     bucket: Bucket = None,
 ) -> None:
     """Tell in sentences whether the model's decisions can still be trusted, and draw why."""
+    from scones.clients import CloudError
     from scones.workflow.alarm import named, to_topic, to_webhook
     from scones.workflow.pace import seconds
     from scones.workflow.report import check_folder
@@ -135,7 +136,11 @@ def monitor(
         try:
             while pause_s is not None:
                 time.sleep(pause_s)
-                seen = watch(clients, settings, question, tells)
+                try:
+                    seen = watch(clients, settings, question, tells)
+                except (ValueError, *CloudError) as error:  # a webhook or S3 may be back next time
+                    typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
+                    continue
                 raised = seen.findings.alarms
                 for change in seen.changes:
                     _paragraph("changed", change.line())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scones.gate.heldout import HeldOut, weigh
 from scones.images import png
 from scones.monitor.labels import write_truth
 from scones.settings import Settings
@@ -233,6 +234,31 @@ def test_a_chosen_period_is_the_baseline(world: World) -> None:
     assert len(seen.sheet.window) == 200
     assert seen.findings.confidence.drifted
     assert not world.watch(baseline="2026-11-20T10:00/2026-11-20T10:01").findings.confidence.drifted
+
+
+def test_a_certificate_is_active_until_drift_suspends_it(world: World) -> None:
+    names, random = ("bicycle", "motorcycle"), np.random.default_rng(0)
+
+    def logits(n: int, sharp: float = 1.0) -> tuple[Any, Any]:
+        labels = (np.arange(n) % 2).astype(np.int64)
+        z = sharp * random.normal(np.where(labels == 1, 5.0, -5.0), 3.0)
+        return np.stack([-z / 2, z / 2], axis=1), labels
+
+    raw, labels = logits(400)
+    gate = weigh(HeldOut(names, raw, labels, ("",) * 400))
+    card = world.folder / "card.json"
+    card.write_text(json.dumps({"gate": gate.to_json()}))
+    threshold = gate.overall.threshold
+    assert threshold is not None
+    states = []
+    for place, sharp in enumerate((1.0, 0.3)):
+        chances = gate.calibration(logits(300, sharp)[0])[:, 0].tolist()
+        lines = [line(300 * place + i, p) for i, p in enumerate(chances)]
+        world.capture(f"{place}.jsonl", lines)
+        seen = world.watch(baseline=str(card), threshold=threshold)
+        states.append((seen.findings.verdicts[0].state, seen.findings.alarms))
+    assert states == [("active", ()), ("suspended", ("suspended", "drift"))]
+    assert world.sent[:1] == ["active -> suspended"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""A change of verdict as an SNS message; moto checks it as AWS's own model does."""
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from scones.monitor.verdict import Verdict
+from scones.workflow.alarm import Change, to_topic
+
+CHANGE = Change("no drift", Verdict("confidence", "drift", "They have drifted.", "drift"))
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any, str]]:
+    """A topic's ARN, and a queue's client and address that its messages come to."""
+    for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        topics, queues = boto3.client("sns"), boto3.client("sqs")
+        arn = topics.create_topic(Name="drift")["TopicArn"]
+        url = queues.create_queue(QueueName="inbox")["QueueUrl"]
+        queue = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        topics.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"])
+        yield arn, queues, url
+
+
+def test_a_topic_gets_the_changes(inbox: tuple[str, Any, str]) -> None:
+    arn, queues, url = inbox
+    clients: Any = SimpleNamespace(other=boto3.client)
+    to_topic(clients, arn)("s3://bucket/captures/", [CHANGE], 0.0)
+    [received] = queues.receive_message(QueueUrl=url)["Messages"]
+    sent = json.loads(received["Body"])
+    assert sent["Subject"] == "scones: confidence drift"
+    told = json.loads(sent["Message"])
+    assert told["text"] == "confidence: no drift -> drift. They have drifted."
+    assert told["changes"][0]["before"] == "no drift"
+    assert (told["place"], told["at"]) == ("s3://bucket/captures/", "1970-01-01T00:00:00+00:00")
+
+
+def test_what_is_no_topic_is_refused() -> None:
+    clients: Any = SimpleNamespace(other=boto3.client)
+    with pytest.raises(ValueError, match="topic is 'drift'; it should be an SNS topic's ARN"):
+        to_topic(clients, "drift")
