@@ -40,9 +40,12 @@ def ministack() -> Iterator[str]:
 @contextlib.contextmanager
 def serving(command: list[str], port: int, settings: dict[str, str]) -> Iterator[str]:
     """A server child, ready to answer on `port`; ended afterwards."""
+    # A session of its own, as the local cloud has: Linux shares the processor out by session first
+    # (sched(7), "The autogroup feature"), and servers in the client's would have an advantage.
     process = subprocess.Popen(
-        command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        command, env=os.environ | settings, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(url)

@@ -1,133 +1,110 @@
 """InvokeEndpoint with a PNG against the same model behind the bare child's own port.
 
-The client writes ready-made requests to a socket and reads whole answers, so that what is compared
-is the servers. The model is the product's own, fitted for one epoch to drawn pictures.
+The client writes ready-made requests to sockets and reads whole answers, the same for both, so that
+what is compared is the servers; boto3's figure stands beside for information. The model is the
+product's own, fitted for one epoch to drawn pictures.
 """
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import tarfile
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import numpy as np
 from PIL import Image
 
-from bench.peers import free_port, wait_until_ready
+from bench.clouds import CONTAINERS, scones
+from bench.load import boto, client, rate
+from bench.peers import free_port, serving
 from bench.table import alternate, say, show
 from scones.images.sample import KINDS, draw
-from scones.local import control
 
-SECONDS = 2.0
-"""Of each measurement."""
+SECONDS = 0.5
+ROUNDS = 11
 CONNECTIONS = (1, 4)
 PICTURES = 20
 """A class."""
-CONTAINER = {
-    "image-classification": {
-        "train": [sys.executable, "-m", "scones.container.job"],
-        "serve": [sys.executable, "-m", "scones.container.endpoint"],
-    }
-}
+BARE = "the bare child's port"
 ROLE = "arn:aws:iam::000000000000:role/Bench"
 SIGNATURE = "AWS4-HMAC-SHA256 Credential=b/20260101/us-east-1/sagemaker/aws4_request, Signature=0"
 
 
 def main() -> None:
     """Print requests a second with one and with several connections."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder, "home")
-        arguments = ["--port", "0", "--containers", json.dumps(CONTAINER)]
-        url = control.start(home, arguments=arguments).url
-        try:
-            _bench(url, Path(folder, "bare"))
-        finally:
-            control.stop(home)
-
-
-def _bench(url: str, bare: Path) -> None:
-    clients = {
-        name: boto3.client(
-            name, endpoint_url=url, region_name="us-east-1",
-            aws_access_key_id="bench", aws_secret_access_key="bench",
-        )
-        for name in ("s3", "sagemaker")
-    }  # fmt: skip
     pictures = _pictures()
-    model = _train(clients, pictures)
-    for captured in (False, True):
-        _serve(clients["sagemaker"], model, captured)
-    port = free_port()
-    _unpack(clients["s3"], model, bare / "model")
-    surroundings = {"SAGEMAKER_BASE_DIR": str(bare), "SAGEMAKER_BIND_TO_PORT": str(port)}
-    child = subprocess.Popen(
-        CONTAINER["image-classification"]["serve"], env=os.environ | surroundings
-    )
-    try:
-        wait_until_ready(f"http://127.0.0.1:{port}/ping")
-        _compare(urlsplit(url).netloc, f"127.0.0.1:{port}", pictures["train/0.png"])
-    finally:
-        child.terminate()
-        child.wait(10)
-
-
-def _compare(cloud: str, bare: str, picture: bytes) -> None:
-    ways = {
-        "the bare child's port": (bare, "/invocations"),
-        "InvokeEndpoint": (cloud, "/endpoints/plain/invocations"),
-        "InvokeEndpoint, captured": (cloud, "/endpoints/captured/invocations"),
-    }
-    say(f"\none picture: {len(picture)} bytes of PNG")
-    for connections in CONNECTIONS:
-        contestants = {
-            name: lambda host=host, path=path, n=connections: _rate(host, path, picture, n)
-            for name, (host, path) in ways.items()
+    picture = pictures["train/0.png"]
+    with ExitStack() as stack:
+        url = stack.enter_context(scones())
+        model = _train(url, pictures)
+        for captured in (False, True):
+            _serve(boto("sagemaker", url), model, captured)
+        ways = {
+            BARE: (stack.enter_context(_bare(url, model)), "/invocations"),
+            "InvokeEndpoint": (url, "/endpoints/plain/invocations"),
+            "InvokeEndpoint, captured": (url, "/endpoints/captured/invocations"),
         }
-        title = f"InvokeEndpoint, {connections} connection{'s' if connections > 1 else ''}"
-        show(title, "requests/s", alternate(contestants), beside="the bare child's port")
+        load = stack.enter_context(client())
+        say(f"\none picture: {len(picture)} bytes of PNG")
+        for number in CONNECTIONS:
+            contestants = {
+                name: load(_rate, url, path, picture, number) for name, (url, path) in ways.items()
+            }
+            contestants["InvokeEndpoint, boto3"] = load(_boto_rate, url, picture, number)
+            title = f"InvokeEndpoint, {number} connection{'s' if number > 1 else ''}"
+            show(title, "requests/s", alternate(contestants, ROUNDS), beside=BARE)
 
 
-def _rate(host: str, path: str, picture: bytes, connections: int) -> float:
-    counts = [0] * connections
-    over = time.perf_counter() + SECONDS
-    threads = [
-        threading.Thread(target=_ask, args=(host, path, picture, over, counts, number))
-        for number in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / SECONDS
+@contextmanager
+def _bare(url: str, model: str) -> Iterator[str]:
+    """A child of our own with the same model; its URL."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as base:
+        _unpack(boto("s3", url), model, Path(base, "model"))
+        settings = {"SAGEMAKER_BASE_DIR": base, "SAGEMAKER_BIND_TO_PORT": str(port)}
+        command = CONTAINERS["image-classification"]["serve"]
+        with serving(command, port, settings) as bare:
+            yield bare
 
 
-def _ask(host: str, path: str, picture: bytes, over: float, counts: list[int], number: int) -> None:
+def _rate(url: str, path: str, picture: bytes, connections: int) -> float:
+    address = urlsplit(url)
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {SIGNATURE}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: {SIGNATURE}\r\n"
         f"Content-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
     )
     request = head.encode() + picture
-    name, _, port = host.partition(":")
-    with socket.create_connection((name, int(port))) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while time.perf_counter() < over:
-            connection.sendall(request)
-            answer = connection.recv(65536)
-            while not answer.endswith(b"]"):
-                piece = connection.recv(65536)
-                assert piece, f"{path} answered {answer!r}"
-                answer += piece
-            assert answer.startswith(b"HTTP/1.1 200"), f"{path} answered {answer!r}"
-            counts[number] += 1
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(connections):
+            made = socket.create_connection((address.hostname, address.port))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sockets.append(stack.enter_context(made))
+        return rate(lambda n: _ask(sockets[n % connections], request), SECONDS, connections)
+
+
+def _ask(connection: socket.socket, request: bytes) -> None:
+    connection.sendall(request)
+    answer = connection.recv(65536)
+    while not answer.endswith(b"]"):
+        piece = connection.recv(65536)
+        assert piece, answer
+        answer += piece
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+
+
+def _boto_rate(url: str, picture: bytes, connections: int) -> float:
+    runtime = boto("sagemaker-runtime", url)
+
+    def ask(number: int) -> None:
+        runtime.invoke_endpoint(EndpointName="plain", ContentType="image/png", Body=picture)
+
+    return rate(ask, SECONDS, connections)
 
 
 def _pictures() -> dict[str, bytes]:
@@ -142,16 +119,16 @@ def _pictures() -> dict[str, bytes]:
     return {**staged, "train.lst": "".join(rows).encode()}
 
 
-def _train(clients: dict[str, Any], pictures: dict[str, bytes]) -> str:
+def _train(url: str, pictures: dict[str, bytes]) -> str:
     """Train for an epoch; where the model is."""
-    clients["s3"].create_bucket(Bucket="bench")
+    s3, sagemaker = boto("s3", url), boto("sagemaker", url)
+    s3.create_bucket(Bucket="bench")
     for key, content in pictures.items():
-        clients["s3"].put_object(Bucket="bench", Key=key, Body=content)
+        s3.put_object(Bucket="bench", Key=key, Body=content)
     places = {
         "train": "train/", "validation": "train/",
         "train_lst": "train.lst", "validation_lst": "train.lst",
     }  # fmt: skip
-    sagemaker = clients["sagemaker"]
     sagemaker.create_training_job(
         TrainingJobName="bench",
         AlgorithmSpecification={
