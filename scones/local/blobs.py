@@ -21,8 +21,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for first in range(256):
-            (folder / f"{first:02x}").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, pieces: Iterable[bytes], watch: Callable[[bytes], None]) -> tuple[str, int]:
         """A new blob of `pieces`, each shown to `watch` first; its name and its size in bytes.
@@ -30,8 +29,10 @@ class Blobs:
         If either raises, nothing is left.
         """
         name, size = uuid.uuid4().hex, 0
+        path = self._path(name)
+        path.parent.mkdir(exist_ok=True)
         try:
-            with self._path(name).open("xb") as file:
+            with path.open("xb") as file:
                 for piece in pieces:
                     watch(piece)
                     size += file.write(piece)

@@ -7,11 +7,14 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+_loader = Loader()
+"""One for all: it lists the four hundred services of botocore's data folder only once."""
+
 
 @cache
 def service_model(name: str) -> ServiceModel:
     """The newest model of a service, by boto3's name for it ("stepfunctions")."""
-    raw = Loader().load_service_model(name, "service-2")
+    raw = _loader.load_service_model(name, "service-2")
     _forget_documentation(raw)
     return ServiceModel(raw, name)
 

@@ -206,7 +206,9 @@ def test_a_start_removes_bytes_that_nothing_names_and_objects_without_bytes(tmp_
     for path in _blobs(tmp_path):
         if path.name == lost:
             path.write_bytes(b"as after a power cut")
-    (tmp_path / "blobs" / "00" / "00orphan").write_bytes(b"as after a kill")
+    orphan = tmp_path / "blobs" / "00" / "00orphan"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(b"as after a kill")
     s3 = _open(tmp_path)
     assert _read(s3, "whole") == b"whole" * LARGE
     assert [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["whole"]
