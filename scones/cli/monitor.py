@@ -114,7 +114,7 @@ def monitor(
     from scones.workflow.pace import seconds
     from scones.workflow.report import check_folder
     from scones.workflow.subject import Question
-    from scones.workflow.watch import watch
+    from scones.workflow.watch import tell, watch
 
     fatal = named(fail_on)
     pause_s = seconds(every, "every") if every is not None else FOLLOW_S if follow else None
@@ -130,14 +130,16 @@ def monitor(
     with connected(settings) if cloud else nullcontext() as clients:
         if topic is not None and clients is not None:
             tells.append(to_topic(clients, topic))
-        seen = watch(clients, settings, question, tells, progress())
+        seen = watch(clients, settings, question, progress())
         _say(seen)
+        tell(seen, tells)
         raised = seen.findings.alarms
         try:
             while pause_s is not None:
                 time.sleep(pause_s)
                 try:
-                    seen = watch(clients, settings, question, tells)
+                    seen = watch(clients, settings, question)
+                    tell(seen, tells)
                 except (ValueError, *CloudError) as error:  # a webhook or S3 may be back next time
                     typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
                     continue

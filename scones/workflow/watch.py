@@ -45,6 +45,8 @@ class Watched:
     sheet: Sheet
     page: Path
     changes: tuple[Change, ...]
+    """Since the verdicts were last told."""
+    cache: Cache
 
     @property
     def findings(self) -> Findings:
@@ -77,14 +79,13 @@ def watch(
     clients: Clients | None,
     settings: Settings,
     question: Question,
-    tells: Sequence[Tell] = (),
     steps: Steps = silent,
     clock: Callable[[], float] = time.time,
 ) -> Watched:
-    """Judge what is captured by now and write the report; what changed since last time is told.
+    """Judge what is captured by now, and write the report.
 
     `clients` may be None where the question needs no cloud. Raises ValueError for a question that
-    cannot be answered, and where a message could not be sent: it is then sent the next time.
+    cannot be answered.
     """
     with steps("monitor") as step:
         step.say("what is watched")
@@ -102,8 +103,19 @@ def watch(
         step.say("charts and page")
         folder = settings.report_dir / FOLDER
         write(folder, list(monitor_page.files(sheet)))
-        changes = _tell(cache, about, findings, tells, clock())
-        return Watched(about, sheet, folder / "monitor.html", changes)
+        changes = tuple(changed(cache.states(), findings))
+        return Watched(about, sheet, folder / "monitor.html", changes, cache)
+
+
+def tell(seen: Watched, tells: Sequence[Tell]) -> None:
+    """Send what changed, if anything did, and note that it is told.
+
+    Raises ValueError where a message could not be sent: the next look finds the changes again.
+    """
+    if seen.changes:
+        for each in tells:
+            each(seen.sheet.place, seen.changes, seen.sheet.made_at.timestamp())
+    seen.cache.keep_states(states(seen.findings))
 
 
 def look_at(about: Subject, known: Columns, measured: Measured) -> Look:
@@ -213,15 +225,3 @@ def shown_at(files: Files, look: Look, indexes: Sequence[int]) -> list[Shown]:
         truth = int(look.window.truth_N[index])
         found.append(Shown(record, None if truth == UNKNOWN else truth))
     return found
-
-
-def _tell(
-    cache: Cache, about: Subject, findings: Findings, tells: Sequence[Tell], now_s: float
-) -> tuple[Change, ...]:
-    """Messages first, then the states: what could not be sent is sent the next time."""
-    found = changed(cache.states(), findings)
-    if found:
-        for tell in tells:
-            tell(about.files.place, found, now_s)
-    cache.keep_states(states(findings))
-    return tuple(found)

@@ -22,7 +22,7 @@ from scones.workflow.files import Folder, Prefix, open_files
 from scones.workflow.kept import cache_of
 from scones.workflow.progress import Step
 from scones.workflow.subject import Question, period
-from scones.workflow.watch import Watched, watch
+from scones.workflow.watch import Watched, tell, watch
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -67,10 +67,12 @@ class World:
         places = str(self.folder / "truth") if truth else None
         question = Question(str(self.folder / "captures"), places, **asked)
 
-        def tell(place: str, changes: Sequence[Any], now_s: float) -> None:
+        def note(place: str, changes: Sequence[Any], now_s: float) -> None:
             self.sent += [f"{each.before} -> {each.verdict.state}" for each in changes]
 
-        return watch(None, self.settings, question, [tell], clock=START.timestamp)
+        seen = watch(None, self.settings, question, clock=START.timestamp)
+        tell(seen, [note])
+        return seen
 
     def json(self, name: str) -> Any:
         return json.loads((self.folder / "report" / "monitor" / name).read_text())
@@ -132,7 +134,7 @@ def test_a_message_that_fails_is_sent_the_next_time(world: World) -> None:
     world.capture("a.jsonl", [line(i, 0.9 if i < 300 else 0.55) for i in range(500)])
     question = Question(str(world.folder / "captures"))
     with pytest.raises(ValueError, match="which did not take the message"):
-        watch(None, world.settings, question, [to_webhook("http://127.0.0.1:9/")])
+        tell(watch(None, world.settings, question), [to_webhook("http://127.0.0.1:9/")])
     assert "None -> drift" in [f"{each.before} -> {each.verdict.state}" for each in
                                world.watch().changes]  # fmt: skip
 
@@ -162,7 +164,7 @@ def hook() -> Iterator[tuple[str, list[Any]]]:
 def test_a_webhook_gets_the_change_as_json(world: World, hook: tuple[str, list[Any]]) -> None:
     world.capture("a.jsonl", [line(i, 0.9 if i < 300 else 0.55) for i in range(500)])
     url, got = hook
-    watch(None, world.settings, Question(str(world.folder / "captures")), [to_webhook(url)])
+    tell(watch(None, world.settings, Question(str(world.folder / "captures"))), [to_webhook(url)])
     [message] = got
     assert message["changes"][-1]["alarm"] == "drift"
     assert "The confidences have drifted" in message["text"]
