@@ -1,5 +1,7 @@
 """What goes wrong inside an execution, by Amazon States Language's own error names."""
 
+from scones.local.asl.text import whole
+
 ALL = "States.ALL"
 DATA_LIMIT_EXCEEDED = "States.DataLimitExceeded"
 EXCEED_TOLERATED_FAILURE_THRESHOLD = "States.ExceedToleratedFailureThreshold"
@@ -40,8 +42,8 @@ class StatesError(Exception):
         in_state: bool = False,
     ) -> None:
         super().__init__(f"{error}: {cause}")
-        self.error = error
-        self.cause = cause
+        self.error = error and whole(error)
+        self.cause = cause and whole(cause)
         self.from_task = from_task
         self.in_state = in_state
         self.placed = False

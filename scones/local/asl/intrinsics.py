@@ -18,7 +18,7 @@ from typing import Any
 
 from scones.local.asl.errors import INTRINSIC_FAILURE, StatesError
 from scones.local.asl.paths import Path, Scene, compile_path
-from scones.local.asl.text import dump
+from scones.local.asl.text import dump, load, whole
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<call>States\.\w+)\s*\(|(?P<string>'(?:[^'\\]|\\.)*')"
@@ -181,7 +181,7 @@ def _item(array: list[Any], index: float) -> Any:
 
 
 def _encode(text: str) -> str:
-    return base64.b64encode(_short(text).encode()).decode()
+    return base64.b64encode(whole(_short(text)).encode()).decode()
 
 
 def _decode(text: str) -> str:
@@ -199,7 +199,7 @@ def _hash(value: Any, algorithm: str) -> str:
     if algorithm not in names:
         raise ValueError(f"the algorithm must be one of {', '.join(names)}, not {algorithm!r}")
     text = _short(value if isinstance(value, str) else dump(value))
-    return hashlib.new(names[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    return hashlib.new(names[algorithm], whole(text).encode(), usedforsecurity=False).hexdigest()
 
 
 def _merge(first: Any, second: Any, deep: Any) -> dict[str, Any]:
@@ -266,6 +266,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "States.MathAdd": lambda first, second: _rounded(first) + _rounded(second),
     "States.MathRandom": _random,
     "States.StringSplit": _split,
-    "States.StringToJson": lambda text: json.loads(text),
+    "States.StringToJson": lambda text: load(text),
     "States.UUID": lambda: str(uuid.uuid4()),
 }

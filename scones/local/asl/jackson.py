@@ -18,6 +18,7 @@ class Complaint(NamedTuple):
 
 
 _TOO_DEEP = Complaint(f"Document nesting depth exceeds the maximum allowed ({DEEPEST})", 1, 1)
+_TOO_LONG = Complaint("Number value length exceeds the maximum allowed", 1, 1)
 
 
 def explain(text: str) -> Complaint:
@@ -28,6 +29,8 @@ def explain(text: str) -> Complaint:
         return _complain(text, error.pos)
     except RecursionError:
         return _TOO_DEEP
+    except ValueError:  # Python, like Jackson, reads no number of thousands of digits
+        return _TOO_LONG
     word = re.search(r"NaN|-?Infinity", text)
     return _complain(text, word.start()) if word else _TOO_DEEP
 

@@ -5,7 +5,6 @@ most machines, do not even start it.
 """
 
 import hashlib
-import json
 import random
 import re
 import uuid
@@ -18,7 +17,7 @@ from jsonata.jsonata import Jsonata
 from jsonata.utils import Utils
 
 from scones.local.asl.errors import EvaluationError
-from scones.local.asl.text import dump
+from scones.local.asl.text import dump, load
 
 UNDEFINED = object()
 """What an expression answers that leads nowhere; unlike null."""
@@ -240,7 +239,7 @@ def _random(seed: Any = None, *_: Any) -> float:
 def _parse(text: Any = None, *_: Any) -> Any:
     if _absent(text):
         return None
-    value = json.loads(text)
+    value = load(text)
     return Utils.NULL_VALUE if value is None else value
 
 

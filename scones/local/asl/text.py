@@ -7,7 +7,18 @@ DEEPEST = 300
 """Levels of nesting. Ours: AWS's reader, Jackson, stops at 1000, where Python's own limit lies, and
 templates and paths are walked by recursion."""
 
-dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def dump(value: Any) -> str:
+    """A value as JSON text; ValueError for NaN and Infinity."""
+    return whole(_encode(value))
+
+
+def whole(text: str) -> str:
+    """The text with `?` for half a surrogate pair, which JSON can escape, `"\\ud800"`, and UTF-8
+    cannot hold; Java writes it so, too."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def load(text: str) -> Any:

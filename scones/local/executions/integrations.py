@@ -17,7 +17,7 @@ from scones.local.asl.errors import (
     StatesError,
 )
 from scones.local.asl.ports import Call, Clock
-from scones.local.asl.text import dump, load
+from scones.local.asl.text import dump, load, whole
 from scones.local.errors import ServiceError
 from scones.local.executions import sdk
 
@@ -87,7 +87,7 @@ class Integrations:
     async def _invoke(self, given: dict[str, Any]) -> dict[str, Any]:
         request = {**given}
         if "Payload" in request:
-            request["Payload"] = request["Payload"].encode()
+            request["Payload"] = whole(request["Payload"]).encode()
         try:
             response = await self._call("lambda", "invoke", request)
         except ServiceError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scones.local.asl.history import Event
+from scones.local.asl.text import whole
 from scones.local.executions.record import COLUMNS, RUNNING, Record, values
 from scones.local.store import Store
 
@@ -165,8 +166,8 @@ class Journal:
     def _write(self, connection: sqlite3.Connection) -> None:
         fresh = {record.id for record in self._new.values()}
         changed = (each for each in self._changed.values() if each.id not in fresh)
-        connection.executemany(_INSERT, map(values, self._new.values()))
-        connection.executemany(_UPDATE, map(_changes, changed))
+        connection.executemany(_INSERT, (_kept(values(each)) for each in self._new.values()))
+        connection.executemany(_UPDATE, (_kept(_changes(each)) for each in changed))
         connection.executemany(
             "insert into events (execution, batch) values (?, ?)", _batches(self._events.items())
         )
@@ -174,6 +175,10 @@ class Journal:
 
 def _record(row: sqlite3.Row) -> Record:
     return Record(**{**dict(row), "express": bool(row["express"])})
+
+
+def _kept(row: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(whole(each) if isinstance(each, str) else each for each in row)
 
 
 def _changes(record: Record) -> tuple[object, ...]:
@@ -190,4 +195,4 @@ def _changes(record: Record) -> tuple[object, ...]:
 
 
 def _batches(events: Iterable[tuple[int, list[Event]]]) -> Iterable[tuple[int, str]]:
-    return ((execution, _encode(batch)) for execution, batch in events)
+    return ((execution, whole(_encode(batch))) for execution, batch in events)

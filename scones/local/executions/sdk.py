@@ -14,7 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from scones.local.asl.text import dump
+from scones.local.asl.text import dump, whole
 from scones.local.asl.timestamps import parse
 from scones.local.protocol.models import operations, service_model
 
@@ -154,7 +154,7 @@ def _take_member(shape: StructureShape, name: str | None, value: Any) -> Any:
 def _take_scalar(shape: Shape, value: Any) -> Any:
     if shape.type_name == "blob":
         if isinstance(value, str):
-            return value.encode()
+            return whole(value).encode()
         if not isinstance(value, bytes):
             return dump(value).encode()
     if shape.type_name == "timestamp" and isinstance(value, str):

@@ -203,3 +203,41 @@ def test_deep_documents_are_carried_or_refused(homes: Any, depth: int) -> None:
     template = definition.replace('"End"', f'"Parameters": {deep}, "End"')
     asyncio.run(_try(homes(), template, "{}"))
     asyncio.run(_try(homes(), definition.replace('"End"', f'"Result": {deep}, "End"'), "{}"))
+
+
+HALF_A_PAIR = r'"\ud800"'
+"""JSON that is valid, of text that is not."""
+
+
+_TO_JSON = {"Type": "Pass", "Parameters": {"a.$": "States.StringToJson($)"}}
+_ENCODED = {"Type": "Pass", "Parameters": {"a.$": "States.Base64Encode($)"}}
+_OUTPUT = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $states.input %}"}
+_PARSED = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $parse($states.input) %}"}
+
+
+@pytest.mark.parametrize(
+    ("state", "value"),
+    [
+        ({"Type": "Pass"}, HALF_A_PAIR),
+        (_TO_JSON, json.dumps(HALF_A_PAIR)),
+        (_ENCODED, HALF_A_PAIR),
+        (_OUTPUT, HALF_A_PAIR),
+        (_PARSED, json.dumps(HALF_A_PAIR)),
+    ],
+)
+def test_half_a_surrogate_pair_costs_nobody_a_commit(homes: Any, state: Any, value: str) -> None:
+    definition = {"StartAt": "S", "States": {"S": {**state, "End": True}}}
+    asyncio.run(asyncio.wait_for(_try(homes(), json.dumps(definition), value), 20))
+
+
+def test_half_a_surrogate_pair_in_an_error_is_kept_and_told(homes: Any) -> None:
+    definition = {
+        "StartAt": "S",
+        "States": {"S": {"Type": "Fail", "Error": "\ud800", "Cause": "c"}},
+    }
+    asyncio.run(asyncio.wait_for(_try(homes(), json.dumps(definition), "{}"), 20))
+
+
+def test_a_number_of_thousands_of_digits_is_refused(homes: Any) -> None:
+    definition = {"StartAt": "S", "States": {"S": {"Type": "Pass", "End": True}}}
+    asyncio.run(_try(homes(), json.dumps(definition), "1" * 5000))
