@@ -58,6 +58,9 @@ class Runner(Protocol):
 class Tokens(Protocol):
     """Hears what is sent back with a task token."""
 
+    def open(self, token: str) -> None:
+        """Take what is sent from now on: a task may answer before it has been submitted."""
+
     def expect(self, token: str) -> Awaitable[Any]:
         """The result sent with SendTaskSuccess; raises StatesError for SendTaskFailure."""
 

@@ -133,14 +133,13 @@ async def _run(visit: Visit, attempt: Attempt, tail: list[Event]) -> Any:
     if submitted:
         begun = load((submitted.details or {})["output"])
     else:
-        token = world.tokens.expect(call.token) if call.pattern == "waitForTaskToken" else None
+        if call.pattern == "waitForTaskToken":
+            world.tokens.open(call.token)
         begun = await _within(visit, attempt, world.runner.run(call), since)
         if not call.pattern:
             return begun
         attempt.submitted(begun)
         await world.settled()
-        if token is not None:
-            return await _heard(visit, attempt, token, since)
     if call.pattern == "waitForTaskToken":
         return await _heard(visit, attempt, world.tokens.expect(call.token), since)
     try:

@@ -54,7 +54,8 @@ async def attempt(
 ) -> Verdict:
     """Try a state once. `context` is the context object's Execution and StateMachine."""
     if setting.mock is not None:
-        world = replace(world, runner=_Pretended(setting.mock))
+        pretended = _Pretended(setting.mock)
+        world = replace(world, runner=pretended, tokens=pretended)
     world = replace(world, clock=_Impatient(world), settled=_at_once)
     visit = _visit(state, value, context, world, setting)
     try:
@@ -161,7 +162,7 @@ def _seen(visit: Visit, setting: Setting) -> dict[str, Any]:
 
 
 class _Pretended:
-    """A runner whose every task comes to what was given."""
+    """A runner whose every task comes to what was given, also by its token."""
 
     def __init__(self, mock: Mock) -> None:
         self._mock = mock
@@ -178,6 +179,20 @@ class _Pretended:
 
     async def stop(self, call: Call, begun: Any) -> None:
         """Nothing was begun."""
+
+    def open(self, token: str) -> None:
+        """Nothing else will come."""
+
+    async def expect(self, token: str) -> Any:
+        """The result: the runner has raised a failure already."""
+        return self._mock.result
+
+    def taken(self, token: str) -> None:
+        """Nobody sent it."""
+
+    def heartbeat(self, token: str) -> float:
+        """There is none."""
+        return 0.0
 
 
 class _Impatient:

@@ -18,11 +18,17 @@ class Tokens:
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._beats: dict[str, float] = {}
         self._taken: dict[str, asyncio.Event] = {}
+        self._submitted: set[str] = set()
+
+    def open(self, token: str) -> None:
+        """Take what is sent with the token from now on."""
+        if token not in self._waiting or self._waiting[token].cancelled():
+            self._waiting[token] = asyncio.get_running_loop().create_future()
 
     def expect(self, token: str) -> Awaitable[Any]:
         """What is sent with the token; raises StatesError for a failure."""
-        if token not in self._waiting or self._waiting[token].cancelled():
-            self._waiting[token] = asyncio.get_running_loop().create_future()
+        self.open(token)
+        self._submitted.add(token)
         return self._waiting[token]
 
     def heartbeat(self, token: str) -> float:
@@ -32,9 +38,10 @@ class Tokens:
     def taken(self, token: str) -> None:
         """The task of this token is over."""
         self._beats.pop(token, None)
+        self._submitted.discard(token)
         future = self._waiting.pop(token, None)
-        if future is not None and not future.done():
-            future.cancel()
+        if future is not None and not future.cancel() and not future.cancelled():
+            future.exception()  # seen, also where the task failed before it was asked for
         if token in self._taken:
             self._taken.pop(token).set()
 
@@ -50,13 +57,20 @@ class Tokens:
         return token in self._waiting and not self._waiting[token].done()
 
     async def send(self, token: str, answer: Any) -> bool:
-        """Give a result, or a StatesError; return when it is recorded. False: nobody waits."""
+        """Give a result, or a StatesError; return when it is recorded. False: nobody waits.
+
+        A task that answers before it has been submitted, as a function does that sends its own
+        token back, is not kept waiting: it would wait for itself. Should the process die before
+        that is recorded, the task runs again, and answers again.
+        """
         if not self.awaited(token):
             return False
-        event = self._taken[token] = asyncio.Event()
+        future = self._waiting[token]
         if isinstance(answer, StatesError):
-            self._waiting[token].set_exception(answer)
+            future.set_exception(answer)
         else:
-            self._waiting[token].set_result(answer)
-        await event.wait()
+            future.set_result(answer)
+        if token in self._submitted:
+            event = self._taken[token] = asyncio.Event()
+            await event.wait()
         return True

@@ -199,3 +199,38 @@ def test_what_a_task_lacks_is_told(tmp_path: Path) -> None:
     found, _ = _run(tmp_path, task, {})
     assert found["error"] == "States.Runtime"
     assert "[The field 'Key' is required but was missing]" in found["cause"]
+
+
+def test_a_function_may_send_its_own_token_back(tmp_path: Path) -> None:
+    async def go() -> dict[str, Any]:
+        clock = asl_world.JumpingClock()
+        services = asl_world.Services(clock)
+        async with asl_world.stepfunctions(tmp_path, services, clock) as client:
+
+            async def invoke(given: dict[str, Any]) -> dict[str, Any]:
+                token = json.loads(given["Payload"])["token"]
+                await client.send_task_success(taskToken=token, output='{"sent": true}')
+                with pytest.raises(ServiceError, match="does not exist anymore"):
+                    await client.send_task_failure(taskToken=token)
+                return {"StatusCode": 200, "Payload": b"null"}
+
+            services.more["lambda", "invoke"] = invoke
+            task = {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                "Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}},
+                "End": True,
+            }
+            definition = json.dumps({"StartAt": "T", "States": {"T": task}})
+            made = await client.create_state_machine(name="m", definition=definition, roleArn=ROLE)
+            begun = await client.start_execution(stateMachineArn=made["stateMachineArn"])
+            async with asyncio.timeout(10):
+                while True:
+                    found: dict[str, Any] = await client.describe_execution(
+                        executionArn=begun["executionArn"]
+                    )
+                    if found["status"] != "RUNNING":
+                        return found
+                    await asyncio.sleep(0.001)
+
+    assert json.loads(asyncio.run(go())["output"]) == {"sent": True}

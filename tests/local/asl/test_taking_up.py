@@ -59,6 +59,9 @@ class Flaky:
 class NoTokens:
     """Nobody sends anything back."""
 
+    def open(self, token: str) -> None:
+        return None
+
     def expect(self, token: str) -> Awaitable[Any]:
         return asyncio.get_running_loop().create_future()
 
