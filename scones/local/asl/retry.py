@@ -60,7 +60,10 @@ class Retries:
 
 def interval_s(rule: Mapping[str, Any], used: int) -> float:
     """The wait before attempt `used` + 1, without jitter."""
-    growth: float = rule.get("BackoffRate", 2.0) ** used
-    delay: float = rule.get("IntervalSeconds", 1) * growth
     longest: float = rule.get("MaxDelaySeconds", LONGEST_DELAY_S)
+    try:
+        growth: float = rule.get("BackoffRate", 2.0) ** used
+        delay: float = rule.get("IntervalSeconds", 1) * growth
+    except OverflowError:
+        return longest
     return min(delay, longest)

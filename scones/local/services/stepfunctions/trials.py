@@ -116,6 +116,12 @@ def _check_mock(state: State, mock: Mapping[str, Any] | None) -> None:
                 f" include: {_UNMOCKED}"
             )
             raise ServiceError("InvalidDefinition", message)
+        resource = parse(state.fields.get("Resource", ""))
+        if resource is not None and (resource.pattern or resource.service == "activity"):
+            raise _refused(
+                "A mock must be specified for a Task with an activity, or with the '.sync' or"
+                " '.waitForTaskToken' service integration pattern"
+            )
         return
     if state.kind not in _MOCKABLE:
         raise _refused(f"State type '{state.kind}' is not supported when a mock is specified")
@@ -138,8 +144,15 @@ def _setting(
         failed_items=given.get("mapIterationFailureCount"),
         reader_data=given.get("mapItemReaderData"),
         context=_given_context(state, context),
-        variables=_value("variables", variables) if variables is not None else None,
+        variables=_variables(variables) if variables is not None else None,
     )
+
+
+def _variables(text: str) -> dict[str, Any]:
+    found = _value("variables", text)
+    if not isinstance(found, dict):
+        raise _refused("The variables must be a JSON object.")
+    return found
 
 
 def _mock(state: State, mock: Mapping[str, Any]) -> trial.Mock:
