@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -59,30 +60,54 @@ def reader_arguments(visit: Visit) -> dict[str, Any]:
 async def _items(
     resource: str, arguments: Mapping[str, Any], config: Mapping[str, Any], storage: Storage
 ) -> AsyncIterator[Any]:
-    if resource.endswith("listObjectsV2"):
-        async for each in storage.listed(arguments):
+    if not resource.endswith("listObjectsV2"):
+        async for each in _contents(await storage.read(arguments), config, storage):
             yield each
         return
-    body = await storage.read(arguments)
-    if config.get("InputType") == "MANIFEST":
-        async for each in _inventory(body, storage):
+    flatten = config.get("Transformation") == "LOAD_AND_FLATTEN"
+    async for listed in storage.listed(arguments):
+        if not flatten:
+            yield listed
+            continue
+        body = await storage.read({"Bucket": arguments["Bucket"], "Key": listed["Key"]})
+        for each in parse_items(body, config):
+            yield each
+
+
+async def _contents(body: bytes, config: Mapping[str, Any], storage: Storage) -> AsyncIterator[Any]:
+    """The items in a file, or in the files that a manifest names."""
+    kind = config.get("ManifestType")
+    if config.get("InputType") != "MANIFEST" and kind is None:
+        for each in parse_items(body, config):
             yield each
         return
-    for each in parse_items(body, config):
-        yield each
+    files = _athena_files(body) if kind == "ATHENA_DATA" else _inventory_files(body)
+    inner = config if kind == "ATHENA_DATA" else _inventory_config(body, config)
+    for bucket, key in files:
+        part = await storage.read({"Bucket": bucket, "Key": key})
+        for each in parse_items(part, inner):
+            yield each
 
 
 def parse_items(body: bytes, config: Mapping[str, Any]) -> Iterator[Any]:
     """The items in a JSON, JSON Lines or CSV file; StatesError says what is wrong with it."""
     kind = config.get("InputType", "JSON")
-    text = (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).decode("utf-8-sig")
+    if kind not in ("CSV", "JSONL", "JSON"):
+        raise StatesError(ITEM_READER_FAILED, f"InputType {kind} is not carried here.")
+    text = _text(body)
     if kind == "CSV":
         return _rows(text, config)
     if kind == "JSONL":
-        return (_json(line) for line in text.splitlines() if line.strip())
-    if kind == "JSON":
-        return iter(_array(_json(text), config.get("ItemsPointer")))
-    raise StatesError(ITEM_READER_FAILED, f"InputType {kind} is not carried here.")
+        return (_json(line) for line in text.split("\n") if line.strip())
+    return iter(_array(_json(text), config.get("ItemsPointer")))
+
+
+def _text(body: bytes) -> str:
+    try:
+        plain = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+        return plain.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise StatesError(ITEM_READER_FAILED, f"The input cannot be read: {error}") from error
 
 
 def _array(document: Any, pointer: str | None) -> list[Any]:
@@ -103,9 +128,9 @@ def _json(text: str) -> Any:
 
 def _rows(text: str, config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     delimiter = _DELIMITERS[config.get("CSVDelimiter", "COMMA")]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = _cells(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     given = config.get("CSVHeaderLocation") == "GIVEN"
-    headers = config["CSVHeaders"] if given else next(rows, [])
+    headers = config.get("CSVHeaders", []) if given else next(rows, [])
     if len(set(headers)) != len(headers):
         raise StatesError(ITEM_READER_FAILED, "CSV headers cannot contain duplicates.")
     for row in rows:
@@ -114,16 +139,45 @@ def _rows(text: str, config: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             yield dict(zip(headers, cells, strict=False))
 
 
-async def _inventory(body: bytes, storage: Storage) -> AsyncIterator[dict[str, str]]:
-    """The objects that an S3 Inventory lists: its manifest names CSV files, gzipped.
+def _cells(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise StatesError(ITEM_READER_FAILED, f"The input is not CSV: {error}") from error
+
+
+def _athena_files(body: bytes) -> Iterator[tuple[str, str]]:
+    """Bucket and key of each file that Athena's UNLOAD wrote: its manifest has a URI per line.
+
+    https://docs.aws.amazon.com/athena/latest/ug/querying-output-files.html
+    """
+    for line in filter(None, map(str.strip, _text(body).split("\n"))):
+        bucket, _, key = line.strip('"').removeprefix("s3://").partition("/")
+        yield bucket, key
+
+
+def _inventory_files(body: bytes) -> list[tuple[str, str]]:
+    """Bucket and key of each CSV file, gzipped, that lists objects for an S3 Inventory.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
     """
-    manifest = _json(body.decode())
-    bucket = manifest["destinationBucket"].removeprefix("arn:aws:s3:::")
-    headers = [name.strip() for name in manifest["fileSchema"].split(",")]
-    config = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": headers}
-    for file in manifest["files"]:
-        part = await storage.read({"Bucket": bucket, "Key": file["key"]})
-        for row in parse_items(part, config):
-            yield row
+    manifest = _json(_text(body))
+    try:
+        bucket = manifest["destinationBucket"].removeprefix("arn:aws:s3:::")
+        return [(bucket, file["key"]) for file in manifest["files"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StatesError(ITEM_READER_FAILED, _NO_INVENTORY) from error
+
+
+def _inventory_config(body: bytes, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the files of an inventory are: CSV without a head, whose columns the manifest names."""
+    schema = _json(_text(body)).get("fileSchema")
+    if not isinstance(schema, str):
+        raise StatesError(ITEM_READER_FAILED, _NO_INVENTORY)
+    if config.get("InputType") not in ("MANIFEST", "CSV"):
+        return dict(config)
+    headers = [name.strip() for name in schema.split(",")]
+    return {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": headers}
+
+
+_NO_INVENTORY = "The manifest is not one of an S3 Inventory."

@@ -318,7 +318,18 @@ def _map(
     for member in ("ItemReader", "ItemBatcher", "ResultWriter"):
         if isinstance(state.get(member), dict):
             yield from _nested(state[member], fields.NESTED[member], language, f"{at}/{member}")
+    yield from _reader_config(state.get("ItemReader"), f"{at}/ItemReader/ReaderConfig")
     yield from failing_faults(state, at, language, siblings)
+
+
+def _reader_config(reader: Any, at: str) -> Faults:
+    config = reader.get("ReaderConfig") if isinstance(reader, dict) else None
+    if not isinstance(config, dict):
+        return
+    if config.get("CSVHeaderLocation") == "GIVEN" and "CSVHeaders" not in config:
+        yield required(at, "CSVHeaders")
+    if config.get("Transformation") == "LOAD_AND_FLATTEN" and "InputType" not in config:
+        yield required(at, "InputType")
 
 
 def _nested(value: Mapping[str, Any], members: Mapping[str, Any], language: str, at: str) -> Faults:

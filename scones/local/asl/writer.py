@@ -92,15 +92,25 @@ def _status(result: Result) -> str:
     return status if status in ("SUCCEEDED", "PENDING") else "FAILED"
 
 
-def _place(visit: Visit) -> dict[str, Any]:
+def _place(visit: Visit) -> dict[str, str]:
     """Bucket and Prefix, or nothing."""
     fields = visit.state.fields["ResultWriter"]
     if visit.state.jsonata:
         template = fields.get("Arguments") or {}
-        found: dict[str, Any] = jsonata.fill(
+        found = jsonata.fill(
             template, visit.bindings(), "ResultWriter/Arguments", before_entry=False
         )
-        return found
-    scene = visit.scene(visit.effective())
-    filled: dict[str, Any] = jsonpath.fill(fields.get("Parameters") or {}, scene)
-    return filled
+    else:
+        scene = visit.scene(visit.effective())
+        found = jsonpath.fill(fields.get("Parameters") or {}, scene)
+    return _checked(found)
+
+
+def _checked(place: Any) -> dict[str, str]:
+    if isinstance(place, dict) and not place:
+        return {}
+    given = place if isinstance(place, dict) else {}
+    if not isinstance(given.get("Bucket"), str) or not isinstance(given.get("Prefix", ""), str):
+        cause = f"A ResultWriter needs a Bucket, and may have a Prefix, both strings: {dump(place)}"
+        raise StatesError(RESULT_WRITER_FAILED, cause)
+    return given

@@ -173,6 +173,7 @@ class Integrations:
 
     async def read(self, arguments: Mapping[str, Any]) -> bytes:
         """One object of S3."""
+        _check("s3", "get_object", arguments)
         try:
             found = await self._call("s3", "get_object", dict(arguments))
         except ServiceError as error:
@@ -182,6 +183,7 @@ class Integrations:
 
     async def listed(self, arguments: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         """Objects of S3, as ListObjectsV2 describes them, page by page."""
+        _check("s3", "list_objects_v2", arguments)
         request = dict(arguments)
         while True:
             try:
