@@ -93,6 +93,7 @@ class Engine:
         """End an execution as StopExecution does; return when that is recorded."""
         running.aborted = (error, cause)
         assert running.task is not None, "an execution has a task from its start"
+        await asyncio.sleep(0)  # a task that is cancelled before its first turn never has one
         running.task.cancel(ABORT)
         await asyncio.wait({running.ended})
         await self.journal.settled()

@@ -234,3 +234,21 @@ def test_a_function_may_send_its_own_token_back(tmp_path: Path) -> None:
                     await asyncio.sleep(0.001)
 
     assert json.loads(asyncio.run(go())["output"]) == {"sent": True}
+
+
+def test_an_execution_is_stopped_in_the_turn_in_which_it_is_started(tmp_path: Path) -> None:
+    async def go() -> str:
+        clock = asl_world.JumpingClock()
+        services = asl_world.Services(clock)
+        async with asl_world.stepfunctions(tmp_path, services, clock) as client:
+            wait = {"Type": "Wait", "Seconds": 3600, "End": True}
+            definition = json.dumps({"StartAt": "W", "States": {"W": wait}})
+            made = await client.create_state_machine(name="m", definition=definition, roleArn=ROLE)
+            arn = made["stateMachineArn"].replace(":stateMachine:", ":execution:") + ":e"
+            begun = client.start_execution(stateMachineArn=made["stateMachineArn"], name="e")
+            async with asyncio.timeout(10):
+                await asyncio.gather(begun, client.stop_execution(executionArn=arn))
+            found: dict[str, Any] = await client.describe_execution(executionArn=arn)
+            return str(found["status"])
+
+    assert asyncio.run(go()) == "ABORTED"

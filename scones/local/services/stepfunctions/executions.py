@@ -37,6 +37,7 @@ class ExecutionOperations(Operations):
             if before.status != RUNNING or before.input != input:
                 message = f"Execution Already Exists: '{arn}'"
                 raise ServiceError("ExecutionAlreadyExists", message)
+            await self._ledger.journal.settled()
             return _begun(before)
         running = self._start(target, arn, name, input)
         started = _begun(running.record)
