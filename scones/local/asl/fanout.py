@@ -137,7 +137,7 @@ def items_of(visit: Visit) -> list[Any]:
     path = fields.get("ItemsPath", "$")
     found = jsonpath.select(path, visit.scene(document))
     if isinstance(found, dict) and visit.state.distributed:
-        return [{"Key": key, "Value": value} for key, value in found.items()]
+        return _pairs(found)
     if not isinstance(found, list):
         shown = path.removeprefix("$") if path.startswith("$$") else path
         cause = f'Reference path "{shown}" must point to array.'
@@ -151,13 +151,21 @@ def _items_jsonata(visit: Visit, items: Any) -> list[Any]:
             shown = jsonpath.dump(visit.input)
             raise EvaluationError(f"Map state input must be an array but was: {shown}")
         return visit.input
-    if jsonata.is_expression(items):
-        found: list[Any] = jsonata.evaluate(
-            jsonata.source(items), visit.bindings(), "Items", "array"
-        )
+    if not jsonata.is_expression(items):
+        filled = jsonata.fill(items, visit.bindings(), "Items")
+        return _pairs(filled) if isinstance(filled, dict) else list(filled)
+    text, bindings = jsonata.source(items), visit.bindings()
+    if not visit.state.distributed:
+        found: list[Any] = jsonata.evaluate(text, bindings, "Items", "array")
         return found
-    filled: list[Any] = jsonata.fill(items, visit.bindings(), "Items")
-    return filled
+    value = jsonata.evaluate(text, bindings, "Items")
+    if isinstance(value, dict):
+        return _pairs(value)
+    return list(jsonata.expect(value, "array", text, "Items"))
+
+
+def _pairs(items: dict[str, Any]) -> list[Any]:
+    return [{"Key": key, "Value": value} for key, value in items.items()]
 
 
 def max_concurrency(visit: Visit) -> int:

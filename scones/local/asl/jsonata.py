@@ -24,6 +24,8 @@ UNDEFINED = object()
 
 TIMEOUT_MS = 2000
 """Ours; AWS bounds evaluation too but does not say where."""
+LONGEST_RANGE = 10**6
+"""Items of `[a..b]`: what JSONata's own message of the limit, D2014, tells."""
 DEEPEST = 200
 """Nesting of evaluation; below Python's own limit, 1000 frames, at about four frames a level."""
 
@@ -68,12 +70,21 @@ def compile_expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
     return walk
 
 
+class _Bounded(Jsonata):  # type: ignore[misc]
+    """The library looks at the time between its steps only, and a long range is one step."""
+
+    def evaluate_range_expression(self, lhs: Any, rhs: Any) -> Any:
+        if isinstance(lhs, int) and isinstance(rhs, int) and rhs - lhs >= LONGEST_RANGE:
+            raise jexception.JException("D2014", -1, rhs - lhs + 1)
+        return super().evaluate_range_expression(lhs, rhs)
+
+
 class _Full:
     """An expression for the full evaluator, read once."""
 
     def __init__(self, text: str) -> None:
         try:
-            self._expression = Jsonata(text)
+            self._expression = _Bounded(text)
         except jexception.JException as error:
             raise ValueError(describe(error)) from error
         if self._expression.errors:
@@ -130,7 +141,7 @@ def evaluate(
 
     `expected` is "array", "boolean", "string", "number" or "integer": what the field can take.
     """
-    where = f"The JSONata expression '{text}' specified for the field '{location}'"
+    where = _where(text, location)
     try:
         value = compile_expression(text)(bindings)
     except _UnsupportedError:
@@ -142,13 +153,26 @@ def evaluate(
     if value is UNDEFINED:
         cause = f"{where} returned nothing (undefined)."
         raise EvaluationError(cause, location, before_entry=before_entry)
-    if expected and not _is_kind(value, expected):
+    if expected:
+        expect(value, expected, text, location, before_entry=before_entry)
+    return value
+
+
+def expect(
+    value: Any, expected: str, text: str, location: str | None, *, before_entry: bool = True
+) -> Any:
+    """The value that `text` came to; EvaluationError if the field cannot take it."""
+    if not _is_kind(value, expected):
         cause = (
-            f"{where} returned an unexpected result type."
+            f"{_where(text, location)} returned an unexpected result type."
             f" Expected '{expected}', but was '{kind(value)}' for value: {dump(value)}"
         )
         raise EvaluationError(cause, location, before_entry=before_entry)
     return value
+
+
+def _where(text: str, location: str | None) -> str:
+    return f"The JSONata expression '{text}' specified for the field '{location}'"
 
 
 def kind(value: Any) -> str:

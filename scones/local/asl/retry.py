@@ -32,8 +32,9 @@ def _takes(name: str, failure: StatesError) -> bool:
         return True
     if name == TIMEOUT:
         return failure.error == HEARTBEAT_TIMEOUT
-    # "any error except for States.Timeout"; ours: of tasks only, as the name says.
-    return name == TASK_FAILED and failure.from_task and failure.error != TIMEOUT
+    # A "wildcard that matches any known error name except for States.Timeout", in any state:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    return name == TASK_FAILED and failure.error != TIMEOUT
 
 
 class Retries:
