@@ -1,7 +1,8 @@
 """A job's channels, read: pictures by their list, with the damaged ones named and left out."""
 
+import hashlib
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Channel:
     """File names, each with its reason in brackets."""
     rows: int
     """How many the list named."""
+    sha256: Mapping[str, str]
+    """Of each picture's bytes as they came, in hex, by file name."""
 
 
 def read(data: Path, name: str, class_names: Sequence[str], height: int, width: int) -> Channel:
@@ -35,7 +38,7 @@ def read(data: Path, name: str, class_names: Sequence[str], height: int, width: 
     when more than one picture in a hundred is damaged.
     """
     rows = _rows(data, name)
-    pixels, kept, damaged = [], [], []
+    pixels, kept, damaged, digests = [], [], [], {}
     for row in rows:
         if row.label >= len(class_names):
             raise ValueError(
@@ -43,8 +46,10 @@ def read(data: Path, name: str, class_names: Sequence[str], height: int, width: 
                 f"{len(class_names)}; labels go from 0 to num_classes - 1"
             )
         try:
-            pixels.append(png.decode(_content(data / name, row.filename), height, width))
+            content = _content(data / name, row.filename)
+            pixels.append(png.decode(content, height, width))
             kept.append(row)
+            digests[row.filename] = hashlib.sha256(content).hexdigest()
         except ValueError as error:
             damaged.append(f"{row.filename} ({error})")
     if len(damaged) > DAMAGED_LIMIT * len(rows) or not kept:
@@ -59,7 +64,7 @@ def read(data: Path, name: str, class_names: Sequence[str], height: int, width: 
         tuple(class_names),
         tuple(row.filename for row in kept),
     )
-    return Channel(images, tuple(damaged), len(rows))
+    return Channel(images, tuple(damaged), len(rows), digests)
 
 
 def _rows(data: Path, name: str) -> list[Row]:

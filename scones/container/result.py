@@ -9,9 +9,12 @@ from typing import Any
 
 from scones.container.channels import Channel
 from scones.container.hyperparameters import Plan
+from scones.gate import calibration
+from scones.gate.calibration import Calibration
+from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.images.images import Images
 from scones.model import artifact, card
-from scones.model.card import Card, Promise
+from scones.model.card import Card
 from scones.model.figures import figures
 from scones.model.fit import Fitted, Fitting, Logits, cross_validate
 
@@ -34,11 +37,13 @@ class Done:
 def write(done: Done, model: Path) -> Card:
     """Everything that goes into model.tar.gz."""
     todo, out_of_fold = done.todo, _out_of_fold(done)
-    promised = _promise(done, out_of_fold)
-    described = _describe(done, promised, _figures(done, promised, out_of_fold))
+    gate = _gate(done)
+    repair = gate.calibration if gate else _estimate(done, out_of_fold)
+    measured = _figures(done, repair, gate, out_of_fold)
+    described = _describe(done, repair, gate, measured)
     weights = done.fitted.weights
     contents = {
-        "model.onnx": artifact.to_onnx(weights, todo.height, todo.width, promised.calibration),
+        "model.onnx": artifact.to_onnx(weights, todo.height, todo.width, repair),
         "weights.pt": artifact.pack_weights(weights, done.fitting.recipe.widths),
         "card.json": described.to_json().encode(),
     }
@@ -64,33 +69,47 @@ def _out_of_fold(done: Done) -> Logits | None:
     return cross_validate(done.fitted_on, recipe, done.todo.seed, done.todo.folds, tell)
 
 
-def _promise(done: Done, out_of_fold: Logits | None) -> Promise:
+def _gate(done: Done) -> Gate | None:
+    """Calibration, certificates and baseline by the held-out pictures; None without any."""
     todo, held_out = done.todo, done.held_out
-    if out_of_fold is not None and not len(held_out):
-        return card.estimate(out_of_fold, done.fitted_on)
-    logits_NK = done.fitting.logits(held_out.pixels_NHWC)
-    return card.promise(logits_NK, held_out, todo.risk, todo.certainty, todo.seed)
+    if len(held_out) == 0:
+        return None
+    seen = HeldOut(
+        todo.class_names,
+        done.fitting.logits(held_out.pixels_NHWC),
+        held_out.labels_N,
+        tuple(done.train.sha256[name] for name in held_out.filenames),
+    )
+    return weigh(seen, risk=todo.risk, certainty=todo.certainty)
 
 
-def _figures(done: Done, promised: Promise, out_of_fold: Logits | None) -> dict[str, Any]:
+def _estimate(done: Done, out_of_fold: Logits | None) -> Calibration:
+    """By fits that neither saw the picture nor are deployed, so nothing is promised."""
+    if out_of_fold is None:
+        return calibration.identity(len(done.todo.class_names), "no pictures were held out")
+    return calibration.fit(out_of_fold, done.fitted_on.labels_N)
+
+
+def _figures(
+    done: Done, repair: Calibration, gate: Gate | None, out_of_fold: Logits | None
+) -> dict[str, Any]:
     """Figures of the calibrated model by set of pictures."""
-    certifying = done.held_out.take(promised.certifying)
+    validation = done.validation.images
     sets = {
-        "validation": (
-            done.fitting.logits(done.validation.images.pixels_NHWC),
-            done.validation.images,
-        ),
-        "certifying": (done.fitting.logits(certifying.pixels_NHWC), certifying),
-        "out_of_fold": (out_of_fold, done.fitted_on),
+        "validation": (repair(done.fitting.logits(validation.pixels_NHWC)), validation.labels_N)
     }
+    if gate is not None:
+        sets["certifying"] = (gate.baseline.probabilities_NK, gate.baseline.labels_N)
+    if out_of_fold is not None:
+        sets["out_of_fold"] = (repair(out_of_fold), done.fitted_on.labels_N)
     return {
-        name: figures(promised.calibration(logits_NK), images.labels_N, done.todo.class_names)
-        for name, (logits_NK, images) in sets.items()
-        if logits_NK is not None and len(images)
+        name: figures(probabilities_NK, labels_N, done.todo.class_names)
+        for name, (probabilities_NK, labels_N) in sets.items()
+        if len(labels_N)
     }
 
 
-def _describe(done: Done, promised: Promise, measured: dict[str, Any]) -> Card:
+def _describe(done: Done, repair: Calibration, gate: Gate | None, measured: dict[str, Any]) -> Card:
     todo, train, validation = done.todo, done.train, done.validation
     return Card(
         class_names=todo.class_names,
@@ -115,9 +134,9 @@ def _describe(done: Done, promised: Promise, measured: dict[str, Any]) -> Card:
         },
         versions=_versions(),
         figures=measured,
-        calibration=promised.calibration,
-        certificates=promised.certificates,
-        limits=card.limits(measured, len(done.held_out), todo.dataset),
+        calibration=repair,
+        gate=gate,
+        limits=card.limits(measured, gate, todo.dataset, pretrained=todo.use_pretrained_model),
     )
 
 

@@ -1,29 +1,23 @@
 """The card: what a model says of itself; it travels as card.json inside model.tar.gz."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scones.gate import calibration, certificate
 from scones.gate.calibration import Calibration
 from scones.gate.certificate import Certificate
+from scones.gate.heldout import Baseline, Gate
 from scones.images.images import Images
-from scones.model import split
 
-FORMAT = 1
-CALIBRATING_SHARE = 0.25
-"""Of the held-out pictures. The rest certify: a certificate is exact only where no fit, not even
-the calibration's, has seen its labels. With 50 pictures a temperature is nearly as good as with 200
-(log loss .436 and .427 in simulation), while a certificate lives on every label."""
+FORMAT = 2
+"""Format 1 had certificates without the certifying pictures' answers; it is still read."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Data, recipe, figures, calibration, promise and limits of one model."""
+    """Data, recipe, figures, calibration, promises and limits of one model."""
 
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
@@ -37,28 +31,31 @@ class Card:
     """By set of pictures: `validation` (chose nothing), `certifying` (held out), `out_of_fold` (by
     fits of the same recipe that had not seen the picture; they calibrate if none are held out)."""
     calibration: Calibration
-    certificates: tuple[Certificate, ...]
-    """Overall, then a class each; none without held-out pictures."""
+    """What stands at the end of the graph."""
+    gate: Gate | None
+    """Certificates and baseline of that calibration; None without held-out pictures. The overall
+    promise spends all of delta, and so do the promises by class together: each of the two holds
+    with the certainty, both at once with 1 - 2 delta at least."""
     limits: tuple[str, ...]
     """What the figures do not say, in sentences."""
 
     @property
     def threshold(self) -> float | None:
         """What keeps the overall promise; None where nothing is promised."""
-        return self.certificates[0].threshold if self.certificates else None
+        return self.gate.overall.threshold if self.gate else None
 
     def sentence(self) -> str:
         """The promise, in one sentence."""
-        if not self.certificates:
+        if self.gate is None:
             return "No pictures were held out, so no threshold is certified."
-        return self.certificates[0].sentence()
+        return self.gate.overall.sentence()
 
     def to_json(self) -> str:
         """Readable JSON; the calibration's and the promise's sentences are in it as well."""
         value = asdict(self) | {
             "format": FORMAT,
             "calibration": self.calibration.to_json(),
-            "certificates": [each.to_json() for each in self.certificates],
+            "gate": self.gate.to_json() if self.gate else None,
             "threshold": self.threshold,
             "sentences": [self.sentence(), self.calibration.sentence(self.class_names)],
         }
@@ -69,8 +66,8 @@ class Card:
         """The card; ValueError for text that is none, or of a later format."""
         try:
             value = json.loads(text)
-            if value["format"] != FORMAT:
-                raise ValueError(f"format is {value['format']}, this version reads {FORMAT}")
+            if value["format"] not in (1, FORMAT):
+                raise ValueError(f"format is {value['format']}, this version reads 1 to {FORMAT}")
             channels, height, width = value["image_shape"]
             return cls(
                 class_names=tuple(value["class_names"]),
@@ -80,94 +77,49 @@ class Card:
                 versions=value["versions"],
                 figures=value["figures"],
                 calibration=Calibration.from_json(value["calibration"]),
-                certificates=tuple(map(Certificate.from_json, value["certificates"])),
+                gate=gate_of(value),
                 limits=tuple(value["limits"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a model card: {error}") from error
 
 
-@dataclass(frozen=True)
-class Promise:
-    """What held-out pictures gave: a calibration, and certificates of the calibrated model."""
+def gate_of(card: dict[str, Any]) -> Gate | None:
+    """The gate in a card's JSON, of either format; one of format 1 has an empty baseline.
 
-    calibration: Calibration
-    certificates: tuple[Certificate, ...]
-    certifying: tuple[int, ...]
-    """Rows of the held-out pictures behind the certificates."""
-
-
-def promise(
-    logits_NK: NDArray[np.float64], held_out: Images, risk: float, certainty: float, seed: int
-) -> Promise:
-    """Calibrate on a quarter of the held-out pictures, certify on the others.
-
-    No pictures: the identity, and no certificate.
+    Raises KeyError, TypeError or ValueError for what is none.
     """
-    num_classes = len(held_out.class_names)
-    if len(held_out) == 0:
-        return Promise(calibration.identity(num_classes, "no pictures were held out"), (), ())
-    count = len(held_out) - round(CALIBRATING_SHARE * len(held_out))
-    fitting, certifying = split.stratified(held_out.labels_N, count, seed)
-    fitted = calibration.fit(logits_NK[fitting], held_out.labels_N[fitting])
-    pictures = held_out.take(certifying)
-    certificates = certify(fitted(logits_NK[certifying]), pictures, risk, certainty)
-    return Promise(fitted, certificates, tuple(certifying.tolist()))
+    if card.get("gate") is not None:
+        return Gate.from_json(card["gate"])
+    if not card.get("certificates"):
+        return None
+    names = tuple(card["class_names"])
+    overall, *per_class = map(Certificate.from_json, card["certificates"])
+    nothing = Baseline(names, np.zeros((0, len(names))), np.zeros(0, np.int64))
+    return Gate(Calibration.from_json(card["calibration"]), overall, tuple(per_class), nothing)
 
 
-def estimate(logits_NK: NDArray[np.float64], images: Images) -> Promise:
-    """Calibrate on out-of-fold logits: of fits that neither saw the picture nor are deployed.
-
-    An estimate for the deployed model, so nothing is promised.
-    """
-    return Promise(calibration.fit(logits_NK, images.labels_N), (), ())
-
-
-def certify(
-    probabilities_NK: NDArray[np.float64], pictures: Images, risk: float, certainty: float
-) -> tuple[Certificate, ...]:
-    """The overall certificate, then one for the pictures called each class, sharing delta."""
-    calls_N, confidence_N = probabilities_NK.argmax(1), probabilities_NK.max(1)
-    wrong_N = calls_N != pictures.labels_N
-    names = pictures.class_names
-    common: dict[str, Any] = {
-        "risk": risk,
-        "certainty": certainty,
-        "num_classes": len(names),
-        "pictures_sha256": pictures_sha256(pictures),
-    }
-    overall = certificate.certify(confidence_N, wrong_N, **common)
-    by_class = (
-        certificate.certify(
-            confidence_N[calls_N == label],
-            wrong_N[calls_N == label],
-            spent=1 / len(names),
-            scope=name,
-            **common,
-        )
-        for label, name in enumerate(names)
-    )
-    return overall, *by_class
-
-
-def pictures_sha256(pictures: Images) -> str:
-    """Hash of the sorted hashes of the pixels, whatever the order of the pictures."""
-    digests = sorted(
-        hashlib.sha256(pixels_HWC.tobytes()).digest() for pixels_HWC in pictures.pixels_NHWC
-    )
-    return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-def limits(figures: dict[str, Any], held_out: int, dataset: str) -> tuple[str, ...]:
+def limits(
+    figures: dict[str, Any], gate: Gate | None, dataset: str, *, pretrained: bool = False
+) -> tuple[str, ...]:
     """What the figures, by set of pictures, do not say."""
     said: list[str] = []
     if dataset == "sample":
         said.append("Trained on pictures drawn by code: it knows nothing of photographs.")
-    if held_out:
+    if gate is not None:
         said.append(
             "The promise holds for pictures drawn like the held-out ones; other cameras, light or "
             "places void it until it is certified anew."
         )
+        if gate.overall.n == gate.calibration.n:
+            said.append(
+                "The temperature was set on the certifying pictures, which leaves the promise as "
+                "it is but flatters their log loss and calibration error a little."
+            )
+        if pretrained:
+            said.append(
+                "The promise holds only if the earlier model had not seen the held-out pictures."
+            )
     said.append("It knows only its own classes: a car, too, is called one of them.")
     if "out_of_fold" in figures:
         said.append(

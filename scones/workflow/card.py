@@ -5,12 +5,9 @@ import json
 import tarfile
 from typing import Any
 
-import numpy as np
-
 from scones.clients import Clients
-from scones.gate.calibration import Calibration
-from scones.gate.certificate import Certificate
-from scones.gate.heldout import Baseline, Gate
+from scones.gate.heldout import Gate
+from scones.model import card as cards
 
 CARD = "card.json"
 
@@ -18,14 +15,17 @@ CARD = "card.json"
 def read_card(clients: Clients, job: str) -> dict[str, Any]:
     """The card that the training job left; empty where the model has none."""
     answer = clients.sagemaker.describe_training_job(TrainingJobName=job)
-    bucket, _, key = (
-        answer["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-    )
+    return card_at(clients, answer["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def card_at(clients: Clients, model_uri: str) -> dict[str, Any]:
+    """The card of the model.tar.gz there; empty where the model has none."""
+    bucket, _, key = model_uri.removeprefix("s3://").partition("/")
     archive = clients.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     try:
         return card_in(archive)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise ValueError(f"s3://{bucket}/{key} holds no readable model: {error}") from error
+        raise ValueError(f"{model_uri} holds no readable model: {error}") from error
 
 
 def card_in(archive: bytes) -> dict[str, Any]:
@@ -46,29 +46,19 @@ def gate_of(card: dict[str, Any]) -> tuple[Gate | None, str | None]:
     Cards of older models hold certificates without the certifying pictures' answers, or neither.
     """
     try:
-        if "gate" in card:
-            return Gate.from_json(card["gate"]), None
-        if "certificate" in card:
-            return Gate.from_json(card), None
-        if card.get("certificates"):
-            return _without_baseline(card), NO_BASELINE
+        found = Gate.from_json(card) if "certificate" in card else cards.gate_of(card)
     except (KeyError, TypeError, ValueError) as error:
         return None, f"The model's card cannot be read ({error}), so nothing is promised."
-    return None, NO_CERTIFICATE
+    if found is None:
+        return None, NO_CERTIFICATE
+    return found, None if len(found.baseline.labels_N) else NO_BASELINE
 
 
 NO_CERTIFICATE = (
-    "The model's card holds no certificate and no baseline: train one with `--hyperparameter "
-    "certify=200`, or give --baseline."
+    "The model's card holds no certificate and no baseline: train one with `--certify "
+    "200`, or give --baseline."
 )
 NO_BASELINE = (
     "The model's card holds no baseline, so drift is sought within the stream alone: train a new "
     "model, or give --baseline."
 )
-
-
-def _without_baseline(card: dict[str, Any]) -> Gate:
-    names = tuple(card["class_names"])
-    overall, *per_class = map(Certificate.from_json, card["certificates"])
-    nothing = Baseline(names, np.zeros((0, len(names))), np.zeros(0, np.int64))
-    return Gate(Calibration.from_json(card["calibration"]), overall, tuple(per_class), nothing)

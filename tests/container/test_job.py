@@ -1,5 +1,6 @@
 """The training job, in process: what it reads, logs, writes, and how it fails."""
 
+import hashlib
 import json
 import re
 import tarfile
@@ -13,6 +14,8 @@ import torch
 
 from scones.container import channels, job
 from scones.container.hyperparameters import plan
+from scones.gate.heldout import calibrates, pictures_sha256
+from scones.images.manifest import Entry, write_lst
 from scones.model import artifact
 from scones.model.card import Card
 from scones.model.fit import Fitting
@@ -64,8 +67,40 @@ def test_the_card_tells_what_was_done(lay_out: LayOut) -> None:
     assert (found.data["fitted"], found.data["held_out"]) == (40, 10)
     assert (found.recipe["seed"], found.recipe["epochs_run"]) == (3, 2)
     assert found.figures["validation"]["n"] == 10
-    assert [each.scope for each in found.certificates] == ["all", "bicycle", "motorcycle"]
+    assert found.gate is not None
+    assert (found.gate.overall.scope, found.gate.overall.n) == ("all", 10)
+    assert [each.scope for each in found.gate.per_class] == ["bicycle", "motorcycle"]
     assert "drawn by code" in found.limits[0]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_gate_in_the_card_speaks_of_what_is_served_and_of_the_staged_bytes(
+    lay_out: LayOut, classes: int
+) -> None:
+    base = lay_out(60, **{**QUICKLY, "num_classes": classes, "certify": 24})
+    data = base / "input" / "data"
+    for split, count in (("train", 60), ("validation", 10)):
+        entries = [Entry(f"{split}_{i}.png", i % classes, split, "") for i in range(count)]
+        (data / f"{split}_lst" / f"{split}.lst").write_text(write_lst(entries))
+    assert run(base) == 0
+    gate = card(base).gate
+    assert gate is not None and gate.calibration == card(base).calibration
+    todo = plan(job.Folders(base).hyperparameters())
+    train = channels.read(data, "train", todo.class_names, 32, 32)
+    held_out = job.hold_out(todo, train.images)[1]
+    behind = np.ones(24, bool)
+    if gate.overall.n < 24:
+        behind = ~calibrates(held_out.labels_N)
+    held_out = held_out.take(np.flatnonzero(behind))
+    digests = [
+        hashlib.sha256((data / "train" / name).read_bytes()).hexdigest()
+        for name in held_out.filenames
+    ]
+    assert gate.overall.pictures_sha256 == pictures_sha256(digests)
+    session = onnxruntime.InferenceSession(base / "model" / "model.onnx")
+    (served_NK,) = session.run(["probabilities"], {"pixels": held_out.pixels_NHWC})
+    assert np.abs(served_NK - gate.baseline.probabilities_NK).max() < 1e-5
+    assert gate.baseline.labels_N.tolist() == held_out.labels_N.tolist()
 
 
 def test_the_same_seed_gives_the_same_graph_to_the_byte(lay_out: LayOut) -> None:
@@ -110,7 +145,7 @@ def test_half_a_checkpoint_is_a_fresh_start(
 def test_certify_0_lets_all_pictures_train_and_promises_nothing(lay_out: LayOut) -> None:
     base = lay_out(**QUICKLY, certify=0)
     assert run(base) == 0
-    assert (card(base).data["fitted"], card(base).certificates) == (40, ())
+    assert (card(base).data["fitted"], card(base).gate) == (40, None)
     assert card(base).threshold is None
 
 
@@ -120,7 +155,7 @@ def test_out_of_fold_figures_are_an_estimate_and_say_so(lay_out: LayOut) -> None
     found = card(base)
     assert found.figures["out_of_fold"]["n"] == 40
     assert found.calibration.n == 40
-    assert found.certificates == ()
+    assert found.gate is None
     assert any("an estimate, not a certificate" in limit for limit in found.limits)
 
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from scones.gate.calibration import identity
-from scones.images.images import Images
+from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.model import card
 from scones.model.card import Card
 from scones.model.figures import figures
@@ -16,12 +16,14 @@ from scones.model.figures import figures
 Floats = NDArray[np.float64]
 
 
-def labelled(labels_N: NDArray[np.int64]) -> Images:
-    """Pictures that differ in nothing but their number and label."""
-    pixels_NHWC = np.zeros((len(labels_N), 2, 2, 3), np.uint8)
-    pixels_NHWC[:, 0, 0, 0], pixels_NHWC[:, 0, 0, 1] = np.divmod(np.arange(len(labels_N)), 256)
-    names = tuple(f"{number}.png" for number in range(len(labels_N)))
-    return Images(pixels_NHWC, labels_N, ("bicycle", "motorcycle"), names)
+NAMES = ("bicycle", "motorcycle")
+
+
+def weighed(
+    logits_NK: Floats, labels_N: NDArray[np.int64], risk: float = 0.05, certainty: float = 0.95
+) -> Gate:
+    share = HeldOut(NAMES, logits_NK, labels_N, tuple(map(str, range(len(labels_N)))))
+    return weigh(share, risk=risk, certainty=certainty)
 
 
 def world(rng: np.random.Generator, n: int) -> tuple[Floats, NDArray[np.int64]]:
@@ -52,8 +54,8 @@ def test_over_500_draws_promises_are_broken_no_more_often_than_allowed() -> None
         rng = np.random.default_rng(seed)
         rule = fitted_scores(rng)
         x, y = world(rng, 200)
-        promised = card.promise(logits(rule, x), labelled(y), risk, 1 - delta, seed)
-        threshold = promised.certificates[0].threshold
+        promised = weighed(logits(rule, x), y, risk, 1 - delta)
+        threshold = promised.overall.threshold
         if threshold is None:
             continue
         made += 1
@@ -65,59 +67,47 @@ def test_over_500_draws_promises_are_broken_no_more_often_than_allowed() -> None
     assert broken / draws <= delta + 3 * np.sqrt(delta * (1 - delta) / draws)
 
 
-def test_a_known_temperature_and_class_bias_are_repaired() -> None:
-    rng = np.random.default_rng(0)
-    z = rng.normal(0, 3, 4000)
-    y = (rng.random(4000) < 1 / (1 + np.exp(-z))).astype(np.int64)
-    skewed = np.stack([np.zeros(4000), 2 * z + 1.5], axis=1)
-    promised = card.promise(skewed, labelled(y), 0.05, 0.95, 0)
-    assert promised.calibration.temperature == pytest.approx(2, rel=0.15)
-    assert promised.calibration.favoured == 1
-
-
-def test_calibrating_and_certifying_pictures_are_never_the_same() -> None:
-    y = np.arange(200) % 2
-    rng = np.random.default_rng(0)
-    promised = card.promise(rng.normal(0, 1, (200, 2)), labelled(y), 0.05, 0.95, 0)
-    assert promised.calibration.n == 50
-    assert promised.certificates[0].n == len(promised.certifying) == 150
-    assert [each.scope for each in promised.certificates] == ["all", "bicycle", "motorcycle"]
-
-
-def test_no_held_out_pictures_mean_no_promise() -> None:
-    nothing = labelled(np.zeros(0, np.int64))
-    promised = card.promise(np.zeros((0, 2)), nothing, 0.05, 0.95, 0)
-    assert promised.certificates == ()
-    assert promised.calibration(np.array([[0.0, 1.0]]))[0, 1] == pytest.approx(0.7310585786)
-
-
-def test_the_hash_of_pictures_does_not_depend_on_their_order() -> None:
-    pictures = labelled(np.arange(6) % 2)
-    assert card.pictures_sha256(pictures) == card.pictures_sha256(pictures.take([5, 3, 1, 0, 2, 4]))
-    assert card.pictures_sha256(pictures) != card.pictures_sha256(pictures.take([0, 1, 2]))
-
-
 def example() -> Card:
     y = np.arange(200) % 2
     sure = np.stack([np.where(y == 0, 4.0, -4.0), np.zeros(200)], axis=1)
     sure[:4] *= -0.1
-    promised = card.promise(sure, labelled(y), 0.05, 0.95, 0)
-    measured = {"validation": figures(promised.calibration(sure), y, ("bicycle", "motorcycle"))}
+    gate = weighed(sure, y)
+    measured = {"validation": figures(gate.calibration(sure), y, NAMES)}
     return Card(
-        class_names=("bicycle", "motorcycle"),
+        class_names=NAMES,
         image_shape=(3, 32, 32),
         data={"name": "sample", "damaged": []},
         recipe={"name": "quick", "seed": 0},
         versions={"python": "3.12"},
         figures=measured,
-        calibration=promised.calibration,
-        certificates=promised.certificates,
-        limits=card.limits(measured, 200, "sample"),
+        calibration=gate.calibration,
+        gate=gate,
+        limits=card.limits(measured, gate, "sample"),
     )
 
 
 def test_a_card_is_read_as_it_was_written() -> None:
-    assert Card.from_json(example().to_json()) == example()
+    text = example().to_json()
+    assert Card.from_json(text).to_json() == text
+
+
+def test_a_card_of_format_1_is_read_without_a_baseline() -> None:
+    value = json.loads(example().to_json())
+    gate = value.pop("gate")
+    value |= {"format": 1, "certificates": [gate["certificate"], *gate["certificates_per_class"]]}
+    found = Card.from_json(json.dumps(value))
+    assert found.threshold == example().threshold
+    assert found.gate is not None
+    assert len(found.gate.baseline.labels_N) == 0
+
+
+def test_limits_say_what_a_promise_rests_on() -> None:
+    gate = example().gate
+    said = " ".join(card.limits({}, gate, "cifar100", pretrained=True))
+    assert "drawn like the held-out ones" in said
+    assert "temperature was set on the certifying pictures" in said
+    assert "only if the earlier model had not seen" in said
+    assert "promise" not in " ".join(card.limits({}, None, "cifar100"))
 
 
 def test_a_card_says_its_promise_in_a_sentence() -> None:
@@ -128,12 +118,12 @@ def test_a_card_says_its_promise_in_a_sentence() -> None:
 
 
 def test_a_card_without_certificates_says_so() -> None:
-    bare = replace(example(), certificates=(), calibration=identity(2, "none held out"))
+    bare = replace(example(), gate=None, calibration=identity(2, "none held out"))
     assert bare.threshold is None
     assert "no threshold is certified" in bare.sentence()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 3}', '{"format": 2}'])
 def test_what_is_no_card_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a model card"):
         Card.from_json(text)

@@ -46,6 +46,12 @@ def test_a_gate_comes_back_with_its_baseline() -> None:
         assert np.array_equal(found.baseline.labels_N, made.baseline.labels_N)
 
 
+def test_a_gate_that_was_promised_nothing_for_want_of_pictures_has_no_baseline() -> None:
+    nothing = weigh(HeldOut(NAMES, np.zeros((0, 2)), np.zeros(0, np.int64), ()))
+    found, missing = gate_of({"gate": json.loads(json.dumps(nothing.to_json()))})
+    assert found is not None and missing == NO_BASELINE
+
+
 def test_an_older_card_has_certificates_and_no_baseline() -> None:
     made = gate()
     card = {
@@ -59,7 +65,7 @@ def test_an_older_card_has_certificates_and_no_baseline() -> None:
     assert len(found.baseline.labels_N) == 0
 
 
-@pytest.mark.parametrize("card", [{}, {"certificates": []}, {"format": 1}])
+@pytest.mark.parametrize("card", [{}, {"certificates": []}, {"format": 1}, {"gate": None}])
 def test_a_card_without_a_certificate_says_so(card: dict[str, Any]) -> None:
     assert gate_of(card) == (None, NO_CERTIFICATE)
 
