@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from scones.local.asl import jackson
 from scones.local.errors import ServiceError
 
 _HERE = Path(__file__).parent
@@ -241,3 +242,23 @@ def test_half_a_surrogate_pair_in_an_error_is_kept_and_told(homes: Any) -> None:
 def test_a_number_of_thousands_of_digits_is_refused(homes: Any) -> None:
     definition = {"StartAt": "S", "States": {"S": {"Type": "Pass", "End": True}}}
     asyncio.run(_try(homes(), json.dumps(definition), "1" * 5000))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line", "column"),
+    [
+        ("", "No content to map due to end-of-input", 1, 0),
+        ("not a definition", "Unrecognized token 'not': was expecting (JSON String", 1, 4),
+        ("{'a': 1}", "Unexpected character (''' (code 39)): was expecting double-quote", 1, 3),
+        ("{a: 1}", "Unexpected character ('a' (code 97)): was expecting double-quote", 1, 3),
+        ('{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon", 1, 7),
+        ('{"a": }', "Unexpected character ('}' (code 125)): expected a valid value", 1, 8),
+        ("[NaN]", "Unrecognized token 'NaN'", 1, 5),
+    ],
+)
+def test_a_text_that_is_no_json_is_told_in_jacksons_words(
+    text: str, message: str, line: int, column: int
+) -> None:
+    told = jackson.explain(text)
+    assert told.message.startswith(message)
+    assert (told.line, told.column) == (line, column)
