@@ -170,13 +170,15 @@ def test_a_handler_does_not_see_our_environment(
 
 def test_eight_at_once_each_read_their_own_tmp(aws: Any, client: Client, create: Create) -> None:
     source = (
-        "import os, time\n"
+        "import time\n"
+        "from pathlib import Path\n"
         "def handler(event, context):\n"
         "    with open('/tmp/image.png', 'w') as file:\n"
         "        file.write(event)\n"
         "    time.sleep(0.1)\n"
         "    with open('/tmp/image.png') as file:\n"
-        "        return [file.read(), os.listdir('/tmp')]\n"
+        "        files = [each.name for each in Path('/tmp').iterdir() if each.is_file()]\n"
+        "        return [file.read(), files]\n"  # a checkout in /tmp shows as a folder
     )
     name = create("picturing", source, Timeout=30)
 
