@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 TARGETS = ("local", "aws")
+PROFILES = ("quick", "best")
+UNCERTIFIED_THRESHOLD = 0.8
+"""Where nobody says a threshold and none is certified: the course's own."""
 _NAME = re.compile(r"[a-zA-Z0-9](-?[a-zA-Z0-9])*")
 """What SageMaker, the strictest of the services, takes as an endpoint's name."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -56,8 +59,17 @@ class Settings:
     """In this order they are labels 0, 1, ..."""
     bays: Mapping[str, Bay] = field(default_factory=dict)
     """Bay by class; a class that is not named here gets one by its place (see `bays_of`)."""
-    threshold: float = 0.8
-    """The least confidence that is acted upon, in (0, 1]."""
+    threshold: float | None = None
+    """The least confidence that is acted upon, in (0, 1]; None: the model's certificate says, or
+    else it is `UNCERTIFIED_THRESHOLD`."""
+    profile: str | None = None
+    """How much work training is: quick, or best; None: the job's own, quick."""
+    certify: int | None = None
+    """Training pictures held out to calibrate and certify; None: 200, or a fifth if less."""
+    risk: float | None = None
+    """Largest share of wrong ones among accepted pictures to be promised; None: 0.05."""
+    certainty: float | None = None
+    """Of that promise; None: 0.95."""
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     """Only what the user gave; the rest is the algorithm's."""
     invocations: int = 200
@@ -135,10 +147,28 @@ def _check_run(settings: Settings) -> None:
         len(classes) >= 2 and len(set(classes)) == len(classes) and all(classes),
         "classes", ",".join(classes), "two or more different class names, with commas between",
     )  # fmt: skip
-    _require(0 < settings.threshold <= 1, "threshold", settings.threshold, "above 0, at most 1")
+    if settings.threshold is not None:
+        _require(0 < settings.threshold <= 1, "threshold", settings.threshold, "above 0, at most 1")
+    _check_training(settings)
     _require(settings.invocations >= 1, "invocations", settings.invocations, "1 or more")
     _require(1 <= settings.parallel <= 64, "parallel", settings.parallel, "1 to 64")
     _require(0 <= settings.seed < 2**31, "seed", settings.seed, "0 to 2147483647")
+
+
+def _check_training(settings: Settings) -> None:
+    profile, certify = settings.profile, settings.certify
+    _require(profile in (None, *PROFILES), "profile", profile, " or ".join(PROFILES))
+    _require(certify is None or certify >= 0, "certify", certify, "0 or more")
+    for name in ("risk", "certainty"):
+        value = getattr(settings, name)
+        _require(
+            value is None or 0 < value < 1, name, value, "between 0 and 1, such as 0.05 or 0.95"
+        )
+    for name in ("profile", "certify", "risk", "certainty"):
+        twice = name in settings.hyperparameters and getattr(settings, name) is not None
+        _require(
+            not twice, name, getattr(settings, name), "said once, not as hyperparameter as well"
+        )
 
 
 def _require(right: object, setting: str, got: object, would_be_right: str) -> None:
@@ -201,6 +231,9 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "classes": _names,
     "bays": _bays,
     "threshold": _number,
+    "certify": _whole,
+    "risk": _number,
+    "certainty": _number,
     "hyperparameters": _pairs,
     "invocations": _whole,
     "parallel": _whole,

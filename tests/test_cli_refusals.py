@@ -22,7 +22,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder's home."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SCONES_DATA", "SCONES_THRESHOLD", "AWS_DEFAULT_REGION", "AWS_REGION"):
+    for name in (
+        "SCONES_DATA",
+        "SCONES_THRESHOLD",
+        "SCONES_CERTIFY",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / ".scones"
 
@@ -45,6 +51,13 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--threshold", "0"], "threshold is 0.0; it should be above 0, at most 1"),
         (["--threshold", "1.5"], "threshold is 1.5"),
         (["--threshold", "high"], "Invalid value for '--threshold'"),
+        (["--profile", "slow"], "profile is 'slow'; it should be quick or best"),
+        (["--certify", "-1"], "certify is -1; it should be 0 or more"),
+        (["--certify", "9999"], "certify is 9999; of"),
+        (["--certify", "many"], "Invalid value for '--certify'"),
+        (["--risk", "1"], "risk is 1.0; it should be between 0 and 1"),
+        (["--certainty", "0"], "certainty is 0.0; it should be between 0 and 1"),
+        (["--certify", "9", "--hyperparameter", "certify=9"], "said once"),
         (["--treshold", "0.9"], "No such option: --treshold"),
         (["--classes", "bicycle"], "two or more different class names"),
         (["--classes", "bicycle,motorcicle"], "did you mean motorcycle?"),

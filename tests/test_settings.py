@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from scones.settings import Bay, Settings
+from scones.model import recipe
+from scones.settings import PROFILES, Bay, Settings
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/Scones"
 
@@ -27,9 +28,26 @@ def test_texts_become_values() -> None:
     assert settings.invocations == 12
 
 
+def test_a_threshold_that_nobody_gave_is_none() -> None:
+    assert Settings().threshold is None
+    assert Settings.read({}, threshold=None).threshold is None
+    assert Settings.read({"SCONES_THRESHOLD": "0.8"}).threshold == 0.8
+
+
+def test_the_profiles_are_the_recipes() -> None:
+    assert tuple(recipe.PROFILES) == PROFILES
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"profile": "slow"}, "profile is 'slow'; it should be quick or best"),
+        ({"certify": "-1"}, "certify is -1; it should be 0 or more"),
+        ({"certify": "some"}, "certify is 'some'; it should be a whole number"),
+        ({"risk": "0"}, "risk is 0.0; it should be between 0 and 1"),
+        ({"certainty": 1}, "certainty is 1.0; it should be between 0 and 1"),
+        ({"certainty": "nan"}, "certainty is nan; it should be between 0 and 1"),
+        ({"risk": 0.1, "hyperparameters": ["risk=0.1"]}, "said once"),
         ({"threshold": 0}, "threshold is 0"),
         ({"threshold": 1.01}, "above 0, at most 1"),
         ({"threshold": float("nan")}, "threshold is nan"),

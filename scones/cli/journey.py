@@ -6,6 +6,8 @@ from scones.cli.connection import connected
 from scones.cli.options import (
     Bays,
     Bucket,
+    Certainty,
+    Certify,
     Classes,
     Data,
     Home,
@@ -13,8 +15,10 @@ from scones.cli.options import (
     Invocations,
     Parallel,
     Pictures,
+    Profile,
     Region,
     ReportDir,
+    Risk,
     Role,
     Seed,
     Target,
@@ -32,6 +36,10 @@ def run(
     data: Data = None,
     classes: Classes = None,
     bays: Bays = None,
+    profile: Profile = None,
+    certify: Certify = None,
+    risk: Risk = None,
+    certainty: Certainty = None,
     threshold: Threshold = None,
     invocations: Invocations = None,
     parallel: Parallel = None,
@@ -48,15 +56,18 @@ def run(
     from scones.workflow.report import check_folder
     from scones.workflow.run import run as run_all
     from scones.workflow.summary import summary
+    from scones.workflow.train import check_certify
 
     settings = settle(
-        data=data, classes=classes, bays=bays, threshold=threshold, invocations=invocations,
-        parallel=parallel, seed=seed, hyperparameters=hyperparameter, home=home,
+        data=data, classes=classes, bays=bays, profile=profile, certify=certify, risk=risk,
+        certainty=certainty, threshold=threshold, invocations=invocations, parallel=parallel,
+        seed=seed, hyperparameters=hyperparameter, home=home,
         report_dir=report_dir, target=target, role=role, region=region, bucket=bucket,
     )  # fmt: skip
     check_folder(settings.report_dir)
     settings.bays_of(settings.classes)
     dataset = pictures(settings)
+    check_certify(settings, len(dataset.train))
     with connected(settings) as clients:
         report = run_all(clients, dataset, progress())
     typer.echo(summary(report, settings), nl=False)
@@ -88,6 +99,10 @@ def stage(
 
 @commands.command()
 def train(
+    profile: Profile = None,
+    certify: Certify = None,
+    risk: Risk = None,
+    certainty: Certainty = None,
     seed: Seed = None,
     hyperparameter: Hyperparameter = None,
     home: Home = None,
@@ -101,8 +116,9 @@ def train(
     from scones.workflow.train import train as fit
 
     settings = settle(
-        seed=seed, hyperparameters=hyperparameter, home=home, target=target, role=role,
-        region=region, bucket=bucket,
+        profile=profile, certify=certify, risk=risk, certainty=certainty, seed=seed,
+        hyperparameters=hyperparameter, home=home, target=target, role=role, region=region,
+        bucket=bucket,
     )  # fmt: skip
     with connected(settings) as clients:
         trained = fit(clients, read_staged(clients), progress())

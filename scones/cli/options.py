@@ -17,7 +17,19 @@ Data = Annotated[
 ]
 Classes = Annotated[str | None, typer.Option(help="Two or more, with commas between.")]
 Bays = Annotated[str | None, typer.Option(help="class=bay name:order radius in km, ...")]
-Threshold = Annotated[float | None, typer.Option(help="Least confidence acted upon.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Least confidence acted upon. [the certified one; 0.8 where none is]"),
+]
+Profile = Annotated[str | None, typer.Option(help="quick, or best. [quick]")]
+Certify = Annotated[
+    int | None,
+    typer.Option(help="Training pictures held out to certify; 0: none. [200, or a fifth if less]"),
+]
+Risk = Annotated[
+    float | None, typer.Option(help="Share of wrong ones among the accepted to promise. [0.05]")
+]
+Certainty = Annotated[float | None, typer.Option(help="Of that promise. [0.95]")]
 Pictures = Annotated[
     str | None, typer.Argument(help="s3://bucket/prefix/: everything there. [random test pictures]")
 ]

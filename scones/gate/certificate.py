@@ -70,7 +70,7 @@ class Certificate:
         missing = (
             "no number of labels would do, the model errs too often even where it is surest"
             if self.more is None
-            else f"about {self.more} more are needed"
+            else f"about {self.more} more {'is' if self.more == 1 else 'are'} needed"
         )
         return f"Not certifiable with {self.n} labels that {promise}, {sure}: {missing}."
 

@@ -199,7 +199,7 @@ def _legend(classes: Sequence[str], threshold: float) -> list[Line2D]:
         )
         for label, name in enumerate(classes)
     ]  # fmt: skip
-    gate = Line2D([], [], color=GATE, linestyle=DASHES, label=f"threshold {threshold:g}")
+    gate = Line2D([], [], color=GATE, linestyle=DASHES, label=f"threshold {threshold:.4g}")
     return [*marks, gate]
 
 

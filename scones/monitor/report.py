@@ -56,6 +56,10 @@ class Material:
     """Of one execution that the gate stopped; empty where none was."""
     faults: int = 0
     """Captured lines that could not be read."""
+    threshold_from: str = "hand"
+    """Who says the threshold: `hand`, `certificate` or `default`."""
+    promise: str | None = None
+    """What the model's certificate says, in one sentence; None without one."""
     names: Mapping[str, str] = field(default_factory=dict)
     """bucket, endpoint, state_machine, training_job."""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
@@ -247,6 +251,16 @@ def _p(value: float) -> str:
     return f"Fisher's exact p = {value:.2g}" if value >= 0.001 else "Fisher's exact p < 0.001"
 
 
+def stands(material: Material) -> str:
+    """One sentence: where the gate stands, and who says so."""
+    said = {
+        "certificate": "as the model's certificate says",
+        "hand": "set by hand, which by itself promises nothing",
+        "default": "by default: nothing is certified",
+    }
+    return f"The gate stands at {material.threshold:.4g}, {said[material.threshold_from]}."
+
+
 def as_json(report: Report) -> dict[str, Any]:
     """report.json."""
     material = report.material
@@ -255,6 +269,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "classes": list(material.classes),
         "accuracy": report.accuracy.as_json(),
         "threshold": material.threshold,
+        "threshold_from": material.threshold_from,
+        "promise": material.promise,
         "accepted_wrong": report.accepted_wrong.as_json(),
         "executions": {
             "started": len(material.executions),

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from scones.monitor import drawing, graph, layout, plots
-from scones.monitor.report import Judged, Report, Share, as_json, verdict
+from scones.monitor.report import Judged, Report, Share, as_json, stands, verdict
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("scones.monitor"),
@@ -81,6 +81,7 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         dark_colours=DARK_COLOURS,
         percent=percent,
         interval=interval,
+        stands=stands(material),
         seconds=[(name, material.seconds.get(name)) for name in STEPS],
         failed_error=_error_of(report),
     )  # fmt: skip

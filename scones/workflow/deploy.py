@@ -9,10 +9,12 @@ from typing import Any
 
 from scones.clients import Clients
 from scones.workflow import algorithm
+from scones.workflow.card import card_at, gate_of
 from scones.workflow.machine import definition, functions_zip
 from scones.workflow.ours import refuse_foreign
 from scones.workflow.progress import Step, Steps, silent
 from scones.workflow.staged import Facts
+from scones.workflow.threshold import HAND, Threshold, choose
 from scones.workflow.train import Trained, stamp
 
 DEPLOYMENTS = "deployments/"
@@ -39,30 +41,44 @@ class Deployment:
     endpoint_config: str
     state_machine: str
     """Its ARN."""
+    threshold_from: str = HAND
+    """`hand`, `certificate` or `default`; notes of before certificates counted do not say."""
+    promise: str | None = None
+    """The certificate's one sentence; None where the model has none."""
 
 
-def deploy(clients: Clients, trained: Trained, facts: Facts, steps: Steps = silent) -> Deployment:
+def deploy(
+    clients: Clients,
+    trained: Trained,
+    facts: Facts,
+    steps: Steps = silent,
+    threshold: Threshold | None = None,
+) -> Deployment:
     """Make or update endpoint, functions and machine; answers when all of them serve.
 
+    Without `threshold` it is chosen by settings and certificate (see `scones.workflow.threshold`).
     Raises EndpointError with SageMaker's reason, and ValueError before anything of somebody else's
     is written over.
     """
     settings = clients.settings
     check_names(clients)
     bays = settings.bays_of(facts.classes)
+    if threshold is None:
+        gate, _ = gate_of(card_at(clients, trained.model_uri))
+        threshold = choose(settings.threshold, gate)
     with steps("deploy") as step:
         step.total(3)
         config = _start_endpoint(clients, trained)
         step.say("functions")
-        arns = _functions(clients, facts)
+        arns = _functions(clients, facts, threshold.value)
         step.advance()
         step.say("machine")
         machine = _machine(clients, definition(bays, arns))
         step.advance()
         deployed_at = wait_in_service(clients, config, step)
         deployment = Deployment(
-            deployed_at, facts.dataset, facts.classes, settings.threshold, trained.job,
-            settings.endpoint, config, machine,
+            deployed_at, facts.dataset, facts.classes, threshold.value, trained.job,
+            settings.endpoint, config, machine, threshold.source, threshold.promise,
         )  # fmt: skip
         _note(clients, deployment)
         step.advance()
@@ -209,7 +225,7 @@ def wait_in_service(clients: Clients, config: str, step: Step) -> datetime:
         clients.sleep(clients.poll_s)
 
 
-def _functions(clients: Clients, facts: Facts) -> dict[str, str]:
+def _functions(clients: Clients, facts: Facts, threshold: float) -> dict[str, str]:
     """The three functions as this package has them; name in the template to ARN."""
     settings, code = clients.settings, functions_zip()
     made = {
@@ -220,7 +236,7 @@ def _functions(clients: Clients, facts: Facts) -> dict[str, str]:
         "filterLowInferenceConfidence": (
             settings.accept_function,
             "accept",
-            {"THRESHOLD": repr(settings.threshold), "CLASSES": json.dumps(facts.classes)},
+            {"THRESHOLD": repr(threshold), "CLASSES": json.dumps(facts.classes)},
         ),
     }  # fmt: skip
     return {

@@ -96,6 +96,8 @@ def gather(clients: Clients, step: Step) -> Material:
         dataset=deployment.dataset,
         classes=deployment.classes,
         threshold=deployment.threshold,
+        threshold_from=deployment.threshold_from,
+        promise=deployment.promise,
         deployed_at=deployment.deployed_at,
         records=records,
         manifest=_manifest(staged, deployment),

@@ -38,6 +38,7 @@ from scones.workflow.staged import (
     facts_json,
     read_staged,
 )  # fmt: skip
+from scones.workflow.threshold import Threshold
 from scones.workflow.train import TRAIN_LIST, Trained, stamp, train
 from scones.workflow.truth import reviewed
 
@@ -150,9 +151,9 @@ def back(clients: Clients, steps: Steps = silent) -> Deployment:
     last = others[-1]
     answer = clients.sagemaker.describe_training_job(TrainingJobName=last.job)
     trained = Trained(last.job, answer["ModelArtifacts"]["S3ModelArtifacts"], ())
-    settings = replace(clients.settings, threshold=last.threshold)
+    threshold = Threshold(last.threshold, last.threshold_from, last.promise)
     facts = replace(read_staged(clients).facts, dataset=last.dataset, classes=last.classes)
-    return deploy(replace(clients, settings=settings), trained, facts, steps)
+    return deploy(clients, trained, facts, steps, threshold)
 
 
 def labelled(clients: Clients, staged: Staged, old: Deployment, step: Step) -> list[Learnt]:

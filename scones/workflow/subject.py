@@ -15,6 +15,7 @@ from scones.workflow.card import card_in, gate_of, read_card
 from scones.workflow.deploy import Deployment, last_deployment
 from scones.workflow.files import Files, open_files
 from scones.workflow.staged import Staged, read_staged
+from scones.workflow.threshold import choose
 from scones.workflow.truth import truth_at, truth_prefix
 
 MANIFEST, NO_TRUTH = "manifest", "none"
@@ -133,7 +134,7 @@ def _elsewhere(clients: Clients | None, settings: Settings, question: Question) 
     assert question.source is not None, "what is not deployed is named"
     s3 = clients.s3 if clients else None
     files = open_files(question.source, s3, settings.parallel)
-    return Subject(files, settings.classes, settings.threshold)
+    return Subject(files, settings.classes, choose(settings.threshold, None).value)
 
 
 def _with_baseline(found: Subject, baseline: str | None) -> Subject:

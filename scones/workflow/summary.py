@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from scones.monitor.report import CERTAINTY, Report, Share, verdict
+from scones.monitor.report import CERTAINTY, Report, Share, stands, verdict
 from scones.settings import Settings
 
 WIDTH, LABEL = 80, 12
@@ -29,7 +29,9 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     ended = [f"{report.count('SUCCEEDED')} succeeded"]
     ended += [f"{count} failed with {name}" for name, count in report.errors.most_common()]
     yield "executions", f"{len(material.executions)}: {', '.join(ended)}"
-    yield f"gate {material.threshold:g}", f"{report.passed} of {len(report.judged)} captured pass"
+    yield "gate", f"{stands(material)} {report.passed} of {len(report.judged)} captured pass."
+    if material.promise:
+        yield "promise", material.promise
     yield "wrong passed", _share(report.accepted_wrong)
     yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
     spent = [f"{name} {value:.3g}" for name, value in material.seconds.items() if value is not None]

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scones.clients import Clients
+from scones.settings import Settings
 from scones.workflow import algorithm
 from scones.workflow.progress import Step, Steps, silent
-from scones.workflow.staged import TEST, TRAIN, Staged
+from scones.workflow.staged import TEST, TRAIN, Facts, Staged
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TIME_LIMIT_S = 6 * 3600
@@ -38,10 +39,12 @@ TRAIN_LIST = f"{TRAIN}.lst"
 def train(
     clients: Clients, staged: Staged, steps: Steps = silent, train_list: str = TRAIN_LIST
 ) -> Trained:
-    """Start a job and wait for it; raises JobError with SageMaker's reason.
+    """Start a job and wait for it; raises JobError with SageMaker's reason, and ValueError where
+    more pictures are to be held out than can be.
 
     `train_list` is the key of the list of pictures under `train/` that are learnt from.
     """
+    check_certify(clients.settings, sum(staged.facts.train.values()))
     job = f"scones-{stamp(clients.clock())}"
     with steps("train") as step:
         clients.sagemaker.create_training_job(**request(clients, staged, job, train_list))
@@ -55,6 +58,15 @@ def train(
         reason = answer.get("FailureReason", answer["TrainingJobStatus"])
         raise JobError(f"training job {job} did not complete: {reason}")
     return Trained(job, answer["ModelArtifacts"]["S3ModelArtifacts"], tuple(log.lines))
+
+
+def check_certify(settings: Settings, num_pictures: int) -> None:
+    """Refuse to hold out more than half of the pictures, before the job would."""
+    if settings.certify is not None and settings.certify > num_pictures // 2:
+        raise ValueError(
+            f"certify is {settings.certify}; of {num_pictures} training pictures at most "
+            f"{num_pictures // 2} can be held out"
+        )
 
 
 def last_trained(clients: Clients) -> Trained:
@@ -103,13 +115,23 @@ def request(
         "StoppingCondition": {"MaxRuntimeInSeconds": TIME_LIMIT_S},
         "HyperParameters": {**needed, **settings.hyperparameters},
         # The built-in algorithm refuses hyperparameters that it does not know, but not variables.
-        "Environment": {
-            "SCONES_CLASS_NAMES": ",".join(facts.classes),
-            "SCONES_DATASET": facts.dataset,
-            "SCONES_SEED": str(settings.seed),
-        },
+        "Environment": _variables(settings, facts),
         "Tags": [{"Key": key, "Value": value} for key, value in clients.tags.items()],
     }
+
+
+def _variables(settings: Settings, facts: Facts) -> dict[str, str]:
+    """What our container reads beside hyperparameters; of what is optional only what is given."""
+    told = {
+        "class_names": ",".join(facts.classes),
+        "dataset": facts.dataset,
+        "seed": settings.seed,
+        "profile": settings.profile,
+        "certify": settings.certify,
+        "risk": settings.risk,
+        "certainty": settings.certainty,
+    }
+    return {f"SCONES_{name.upper()}": str(each) for name, each in told.items() if each is not None}
 
 
 def stamp(now_s: float) -> str:

@@ -1,6 +1,7 @@
 """The report's figures and its page."""
 
 import hashlib
+import html
 import json
 import re
 from dataclasses import replace
@@ -16,7 +17,7 @@ from scones.images import png
 from scones.images.manifest import Entry
 from scones.monitor import report_page
 from scones.monitor.capture import Record
-from scones.monitor.report import Execution, Material, as_json, examine, verdict
+from scones.monitor.report import Execution, Material, as_json, examine, stands, verdict
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 CLASSES = ("bicycle", "motorcycle")
@@ -180,6 +181,25 @@ def test_the_page_opens_offline_and_holds_its_pictures() -> None:
     assert "confidence.png" in files and "confidence.svg" in files
     assert json.loads(files["report.json"])["classes"] == list(CLASSES)
     assert "sample" not in page
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("certificate", "The gate stands at 0.8765, as the model's certificate says."),
+        ("hand", "The gate stands at 0.8765, set by hand, which by itself promises nothing."),
+        ("default", "The gate stands at 0.8765, by default: nothing is certified."),
+    ],
+)
+def test_who_says_the_threshold_is_told_beside_the_promise(source: str, words: str) -> None:
+    about = material(threshold=0.87654321, threshold_from=source, promise="At most 5 % are wrong.")
+    assert stands(about) == words
+    told = as_json(examine(about))
+    assert (told["threshold"], told["threshold_from"]) == (0.87654321, source)
+    assert told["promise"] == "At most 5 % are wrong."
+    page = html.unescape(made(about)["report.html"].decode())
+    assert f"{words} At most 5 % are wrong." in page
+    assert "Passed the gate at 0.8765<" in page
 
 
 def test_the_sample_set_cannot_be_overlooked() -> None:

@@ -4,7 +4,9 @@ moto trains nothing, serves nothing and executes no machine, so this goes as far
 destroying; what the machine does is a journey on the local cloud.
 """
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,13 +17,14 @@ import pytest
 from moto import mock_aws
 
 from scones.clients import Clients, connect
+from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.images.images import Dataset, Images
 from scones.settings import Settings
 from scones.workflow.deploy import all_deployments, deploy, last_deployment
 from scones.workflow.destroy import destroy
 from scones.workflow.stage import stage
 from scones.workflow.staged import read_staged
-from scones.workflow.train import last_trained, train
+from scones.workflow.train import Trained, last_trained, request, train
 
 TRUST = {
     "Version": "2012-10-17",
@@ -70,6 +73,28 @@ def images(count: int) -> Images:
 
 
 DATASET = Dataset("sample", images(6), images(4))
+
+
+def left_by(trained: Trained, clients: Clients, card: dict[str, Any] | None) -> Trained:
+    """Moto trains nothing; this is the model.tar.gz that such a job would have left."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as packed:
+        if card is not None:
+            content = json.dumps(card).encode()
+            member = tarfile.TarInfo("card.json")
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+    bucket, _, key = trained.model_uri.removeprefix("s3://").partition("/")
+    clients.s3.put_object(Bucket=bucket, Key=key, Body=stream.getvalue())
+    return trained
+
+
+def certified() -> Gate:
+    """Of a model that errs in one picture of 200, where it is unsure."""
+    labels = np.arange(200, dtype=np.int64) % 2
+    z = np.where(labels == 1, 1.0, -1.0) * np.linspace(0.5, 6, 200)
+    z[0] = 0.1
+    return weigh(HeldOut(DATASET.class_names, np.stack([-z / 2, z / 2], 1), labels, ("",) * 200))
 
 
 def keys(clients: Clients) -> dict[str, Any]:
@@ -128,7 +153,7 @@ def test_nothing_staged_or_trained_or_deployed_is_said(clients: Clients) -> None
 
 def test_what_is_somebody_elses_is_not_written_over(clients: Clients) -> None:
     staged = stage(clients, DATASET)
-    trained = train(clients, staged)
+    trained = left_by(train(clients, staged), clients, None)
     clients.functions.create_function(
         FunctionName="imageClassification", Runtime="python3.12", Role=clients.role, Handler="a.b",
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
@@ -151,8 +176,9 @@ def test_deploying_makes_all_with_our_tag_and_destroying_leaves_nothing(clients:
         FunctionName="somebody-elses", Runtime="python3.12", Role=clients.role, Handler="a.b",
         Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
     )  # fmt: skip
-    deployment = deploy(clients, train(clients, staged), staged.facts)
+    deployment = deploy(clients, left_by(train(clients, staged), clients, None), staged.facts)
     assert deployment == last_deployment(clients)
+    assert (deployment.threshold, deployment.threshold_from) == (0.8, "default")
     config = clients.sagemaker.describe_endpoint_config(
         EndpointConfigName=deployment.endpoint_config
     )
@@ -170,6 +196,45 @@ def test_deploying_makes_all_with_our_tag_and_destroying_leaves_nothing(clients:
     left = clients.functions.list_functions()["Functions"]
     assert [each["FunctionArn"] for each in left] == [other["FunctionArn"]]
     assert destroy(clients) == []
+
+
+def test_the_certificate_sets_the_functions_threshold_and_a_person_pins_it(
+    clients: Clients,
+) -> None:
+    staged, gate = stage(clients, DATASET), certified()
+    trained = left_by(train(clients, staged), clients, {"gate": gate.to_json()})
+
+    def deployed(clients: Clients) -> tuple[float, str, str]:
+        deployment = deploy(clients, trained, staged.facts)
+        assert deployment == last_deployment(clients)
+        assert deployment.promise == gate.overall.sentence()
+        function = clients.functions.get_function(FunctionName="filterLowInferenceConfidence")
+        set_to = function["Configuration"]["Environment"]["Variables"]["THRESHOLD"]
+        return deployment.threshold, deployment.threshold_from, set_to
+
+    threshold = gate.overall.threshold
+    assert threshold is not None
+    assert deployed(clients) == (threshold, "certificate", repr(threshold))
+    clients.sagemaker.delete_endpoint(EndpointName="scones")  # moto has no UpdateEndpoint
+    pinned = replace(clients, settings=replace(clients.settings, threshold=0.8))
+    assert deployed(pinned) == (0.8, "hand", "0.8")
+    destroy(clients)
+
+
+def test_what_training_is_told_goes_by_the_environment(clients: Clients) -> None:
+    settings = replace(clients.settings, profile="best", certify=2, risk=0.1, certainty=0.9)
+    staged = stage(clients, DATASET)
+    told = request(replace(clients, settings=settings), staged, "job")
+    assert told["Environment"] == {
+        "SCONES_CLASS_NAMES": "bicycle,motorcycle", "SCONES_DATASET": "sample", "SCONES_SEED": "0",
+        "SCONES_PROFILE": "best", "SCONES_CERTIFY": "2", "SCONES_RISK": "0.1",
+        "SCONES_CERTAINTY": "0.9",
+    }  # fmt: skip
+    assert not {"profile", "certify", "risk", "certainty"} & told["HyperParameters"].keys()
+    assert "SCONES_CERTIFY" not in request(clients, staged, "job")["Environment"]
+    greedy = replace(clients, settings=replace(settings, certify=4))
+    with pytest.raises(ValueError, match="certify is 4; of 6 training pictures at most 3"):
+        train(greedy, staged)
 
 
 def test_a_bucket_that_was_there_before_is_not_deleted(clients: Clients) -> None:

@@ -45,7 +45,10 @@ def test_a_summary_of_nothing_and_of_many_errors_fits_eighty_columns() -> None:
             dataset="sample", classes=tuple(f"class_{place}" for place in range(12)), threshold=0.8,
             deployed_at=datetime(2026, 11, 20, tzinfo=UTC), records=(), manifest=(),
             executions=executions, seconds={"stage": 1.0, "train": None},
+            threshold_from="default", promise="Not certifiable with 40 labels. " * 4,
         )  # fmt: skip
         text = summary(examine(material), Settings())
         assert max(len(line) for line in text.splitlines()) <= 80
         assert "dataset: sample" in text
+        assert "gate          The gate stands at 0.8, by default: nothing is certified." in text
+        assert "promise       Not certifiable" in text
