@@ -6,7 +6,7 @@ Colours are Okabe and Ito's, told apart with every common colour blindness
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -132,6 +132,30 @@ def training_curve(epochs: Sequence[Epoch]) -> Chart:
         plain(axes)
         figure.legend(loc="outside upper left", ncols=2, frameon=False)
         return both(figure, "Training curve")
+
+
+def risk_by_coverage(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Chart:
+    """Share of wrong among accepted by the share accepted, a line for each set of pictures.
+
+    Each point has `coverage` and `risk`, as a model's card holds them.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.2, 2.9), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        for (name, points), colour, dash in zip(
+            curves.items(), COLOURS, ("-", "--", ":"), strict=False
+        ):
+            x = [each["coverage"] for each in points]
+            y = [each["risk"] for each in points]
+            axes.plot(x, y, color=colour, ls=dash, lw=1.5, label=name)
+        axes.set_xlabel("share accepted")
+        axes.set_ylabel("wrong among accepted")
+        axes.set_ylim(bottom=0)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0))
+        plain(axes)
+        figure.legend(loc="outside upper left", ncols=3, frameon=False)
+        return both(figure, "Risk by coverage")
 
 
 def _spread(points: Sequence[Point]) -> list[Point]:

@@ -16,6 +16,7 @@ from typing import Any
 from scones.gate import exact
 from scones.gate.intervals import clopper_pearson
 from scones.images.manifest import Entry
+from scones.monitor import card_figures
 from scones.monitor.capture import Record
 from scones.monitor.curve import Epoch
 
@@ -60,6 +61,10 @@ class Material:
     """Who says the threshold: `hand`, `certificate` or `default`."""
     promise: str | None = None
     """What the model's certificate says, in one sentence; None without one."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """The model's card.json; empty where it has none."""
+    promises: Sequence[str] = ()
+    """A sentence for each class's certificate."""
     names: Mapping[str, str] = field(default_factory=dict)
     """bucket, endpoint, state_machine, training_job."""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
@@ -272,6 +277,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "threshold_from": material.threshold_from,
         "promise": material.promise,
         "accepted_wrong": report.accepted_wrong.as_json(),
+        "card": card_figures.in_short(material.card),
         "executions": {
             "started": len(material.executions),
             "succeeded": report.count("SUCCEEDED"),

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from scones.monitor import drawing, graph, layout, plots
+from scones.monitor import card_figures, drawing, graph, layout, plots
 from scones.monitor.report import Judged, Report, Share, as_json, stands, verdict
 
 TEMPLATES = jinja2.Environment(
@@ -58,6 +58,10 @@ def draw(report: Report) -> dict[str, Picture]:
     if material.epochs:
         curve = plots.training_curve(material.epochs)
         pictures["training"] = Picture(curve.png, curve.svg)
+    model = card_figures.of(material.card)
+    if model is not None:
+        curve = plots.risk_by_coverage(model.curves())
+        pictures["risk-coverage"] = Picture(curve.png, curve.svg)
     return pictures
 
 
@@ -82,6 +86,7 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         percent=percent,
         interval=interval,
         stands=stands(material),
+        model=card_figures.of(material.card, material.promises),
         seconds=[(name, material.seconds.get(name)) for name in STEPS],
         failed_error=_error_of(report),
     )  # fmt: skip

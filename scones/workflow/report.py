@@ -15,6 +15,7 @@ from scones.monitor import report_page
 from scones.monitor.capture import Record, read_records
 from scones.monitor.curve import read_curve
 from scones.monitor.report import Execution, Material, Report, examine
+from scones.workflow.card import gate_of, read_card
 from scones.workflow.deploy import Deployment, last_deployment
 from scones.workflow.progress import Step, Steps, silent
 from scones.workflow.staged import Staged, read_staged
@@ -86,6 +87,8 @@ def gather(clients: Clients, step: Step) -> Material:
     step.say("captured records")
     records, faults = captured(clients, deployment, len(executions), step)
     step.advance()
+    card = read_card(clients, deployment.job)
+    gate, _ = gate_of(card)
     step.say("histories")
     endings = [(arn, each) for arn, each in executions if each.status != "RUNNING"]
     succeeded = next((arn for arn, each in endings if each.status == "SUCCEEDED"), None)
@@ -98,6 +101,8 @@ def gather(clients: Clients, step: Step) -> Material:
         threshold=deployment.threshold,
         threshold_from=deployment.threshold_from,
         promise=deployment.promise,
+        promises=[each.sentence() for each in gate.per_class] if gate else (),
+        card=card,
         deployed_at=deployment.deployed_at,
         records=records,
         manifest=_manifest(staged, deployment),

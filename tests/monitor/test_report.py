@@ -202,6 +202,36 @@ def test_who_says_the_threshold_is_told_beside_the_promise(source: str, words: s
     assert "Passed the gate at 0.8765<" in page
 
 
+def test_the_models_own_figures_stand_on_the_page() -> None:
+    share = {"value": 0.75, "low": 0.19, "high": 0.99, "n": 4}
+    measured = {
+        "n": 8, "accuracy": share, "recall": {"bicycle": share, "motorcycle": share},
+        "confusion": [[3, 1], [1, 3]], "log_loss": 0.4321, "brier": 0.2, "ece": 0.05,
+        "ece_null": 0.15, "risk_coverage": [{"threshold": 0.9, "coverage": 0.5, "risk": 0.1}],
+    }  # fmt: skip
+    card = {
+        "figures": {"validation": measured, "certifying": {"n": 0}}, "gate": {"baseline": []},
+        "sentences": ["A promise.", "Temperature 1.5."], "limits": ["It knows <no> cars."],
+    }  # fmt: skip
+    found = made(material(card=card, promises=["Of the bicycles at most 5 %."]))
+    page = found["report.html"].decode()
+    for words in (
+        "0.432", "19.0 to 99.0 %", "called motorcycle", "Temperature 1.5.", "share accepted",
+        "It knows &lt;no&gt; cars.", "Of the bicycles at most 5 %.",
+    ):  # fmt: skip
+        assert words in page, words
+    assert {"risk-coverage.png", "risk-coverage.svg"} <= found.keys()
+    told = json.loads(found["report.json"])["card"]
+    assert told["figures"]["validation"]["n"] == 8
+    assert "gate" not in told
+
+
+def test_a_model_without_a_card_is_reported_without_its_figures() -> None:
+    found = made(material())
+    assert "What the model says of itself" not in found["report.html"].decode()
+    assert json.loads(found["report.json"])["card"] is None
+
+
 def test_the_sample_set_cannot_be_overlooked() -> None:
     page = made(material(dataset="sample"))["report.html"].decode()
     assert "dataset: sample" in page
