@@ -192,4 +192,9 @@ def fail(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        show("")
+        sys.stderr.write("scones: interrupted; the same command goes on from here\n")
+        sys.exit(130)

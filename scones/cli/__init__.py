@@ -7,6 +7,9 @@ from typer.exceptions import TyperException
 
 from scones.cli import cloud, journey, monitor
 
+INTERRUPTED = 130
+"""The exit status that a shell gives to a program ended by Ctrl-C."""
+
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 for each in (cloud, journey, monitor):
     app.add_typer(each.commands)
@@ -20,7 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        sys.exit(app(args=words or ["--help"], standalone_mode=False) or 0)
+        status = app(args=words or ["--help"], standalone_mode=False) or 0
+        if status == INTERRUPTED:
+            typer.echo("\nscones: interrupted; what was started here is stopped", err=True)
+        sys.exit(status)
     except TyperException as error:  # a word that is no option, a value of the wrong kind
         _end(getattr(error, "format_message", error.__str__)(), 2)
     except ValueError as error:

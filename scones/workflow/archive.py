@@ -42,11 +42,11 @@ def locate(
         return _existing(environment["SCONES_DATA"], "SCONES_DATA")
     try:
         return download(cache, url, md5)
-    except UnreachableError as error:
+    except UnreachableError:
         notice(
-            f"The CIFAR-100 archive is out of reach ({error}). Using the built-in SAMPLE set: "
-            "bicycles and motorcycles drawn by code, no photographs. Figures from it say nothing "
-            "about real pictures. Give the archive with --data PATH or SCONES_DATA."
+            "SAMPLE PICTURES: the built-in set is used, bicycles and motorcycles drawn by code. No "
+            "figure from it says anything about photographs. The CIFAR-100 archive is out of "
+            f"reach: {url} did not answer. Give your copy with --data PATH or SCONES_DATA."
         )
         return write_sample(cache)
 

@@ -7,6 +7,7 @@ from scones.monitor.report import CERTAINTY, Report, Share, stands, verdict
 from scones.settings import Settings
 
 WIDTH, LABEL = 80, 12
+UNJOINED = "no captured picture is a staged test picture"
 
 
 def summary(report: Report, settings: Settings) -> str:
@@ -25,14 +26,15 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     material = report.material
     if material.dataset == "sample":
         yield "NOTE", "dataset: sample. Pictures drawn by code; no figure is about photographs."
-    yield "accuracy", _share(report.accuracy)
+    yield "accuracy", _share(report.accuracy, UNJOINED)
     ended = [f"{report.count('SUCCEEDED')} succeeded"]
     ended += [f"{count} failed with {name}" for name, count in report.errors.most_common()]
     yield "executions", f"{len(material.executions)}: {', '.join(ended)}"
     yield "gate", f"{stands(material)} {report.passed} of {len(report.judged)} captured pass."
     if material.promise:
         yield "promise", material.promise
-    yield "wrong passed", _share(report.accepted_wrong)
+    none = "no captured picture passed the gate" if not report.passed else UNJOINED
+    yield "wrong passed", _share(report.accepted_wrong, none)
     yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
     spent = [f"{name} {value:.3g}" for name, value in material.seconds.items() if value is not None]
     yield "seconds", ", ".join(spent)
@@ -43,9 +45,9 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
         yield "state", f"bucket {material.names.get('bucket')} (`scones destroy --target aws`)"
 
 
-def _share(share: Share) -> str:
+def _share(share: Share, none: str) -> str:
     if share.value is None:
-        return "unknown: no captured picture is a staged test picture"
+        return f"unknown: {none}"
     low, high = share.interval
     return (
         f"{100 * share.value:.1f} % ({share.k} of {share.n}; "

@@ -180,8 +180,8 @@ def _tell(line: str, step: Step) -> None:
     if epochs := EPOCHS.search(line):
         step.total(int(epochs[1]))
     if epoch := EPOCH.search(line):
-        step.advance()
         step.say(f"validation accuracy {float(epoch[2]):.3f}")
+        step.advance()
 
 
 class _Log:
