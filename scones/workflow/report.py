@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from scones.monitor.capture import Record, read_records
 from scones.monitor.curve import read_curve
 from scones.monitor.report import Execution, Material, Report, examine
 from scones.workflow.card import gate_of, read_card
-from scones.workflow.deploy import Deployment, last_deployment
+from scones.workflow.deploy import Deployment, all_deployments, last_deployment
 from scones.workflow.progress import Step, Steps, silent
 from scones.workflow.staged import Staged, read_staged
 from scones.workflow.train import log_lines
@@ -86,6 +87,7 @@ def gather(clients: Clients, step: Step) -> Material:
     step.advance()
     step.say("captured records")
     records, faults = captured(clients, deployment, len(executions), step)
+    records = of_same_pictures(records, all_deployments(clients))
     step.advance()
     card = read_card(clients, deployment.job)
     gate, _ = gate_of(card)
@@ -144,6 +146,21 @@ def captured(
             return records, sum(len(faults) for _, faults in read)
         step.say(f"{arrived} of {expected} captures have arrived")
         clients.sleep(clients.poll_s)
+
+
+def of_same_pictures(records: Sequence[Record], deployments: Sequence[Deployment]) -> list[Record]:
+    """Those answered by a model of the newest deployment's data set and classes.
+
+    Confidences about drawn pictures say nothing beside those about photographs.
+    """
+    newest = deployments[-1]
+    since = [each.deployed_at.replace(microsecond=0) for each in deployments]
+
+    def served(record: Record) -> Deployment:
+        return deployments[max(0, bisect_right(since, record.inferred_at) - 1)]
+
+    wanted = (newest.dataset, newest.classes)
+    return [each for each in records if (served(each).dataset, served(each).classes) == wanted]
 
 
 def _fetch(clients: Clients, deployment: Deployment, contents: dict[str, bytes]) -> None:
