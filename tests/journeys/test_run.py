@@ -112,7 +112,7 @@ def test_the_report_holds_what_it_promises(journey: Journey) -> None:
     assert journey.names("first") == {
         "report.html", "report.json", "confidence.png", "confidence.svg", "machine-failed.png",
         "machine-failed.svg", "machine-succeeded.png", "machine-succeeded.svg", "training.png",
-        "training.svg",
+        "training.svg", "risk-coverage.png", "risk-coverage.svg",
     }  # fmt: skip
 
 
