@@ -1,12 +1,17 @@
 """Fitting: learners side by side over epochs, with early stopping, checkpoints and resume.
 
-The networks of a recipe advance together, an epoch each in turn, so that an epoch's figures are
-those of their average, and early stopping and checkpoints speak of the whole.
+The networks of a recipe advance together, an epoch each, so that an epoch's figures are those of
+their average, and early stopping and checkpoints speak of the whole. On a CPU each has a core of
+its own: torch lets go of Python's lock while it computes, and two networks in two threads of one
+core each take as long as one, where one network on two cores is hardly faster than on one
+(docs/model-choices.md). It also makes their weights the same on any number of cores.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +24,7 @@ from scones.model.learner import Learner, State
 from scones.model.recipe import Recipe
 
 Logits = NDArray[np.float64]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,16 @@ class Fitting:
 
     def epoch(self) -> Epoch:
         """Run one epoch of every network."""
-        accuracy = float(np.mean([learner.epoch() for learner in self._learners]))
+        accuracy = float(np.mean(self._each(Learner.epoch)))
         return Epoch(self.epochs - 1, accuracy, self._judge())
+
+    def _each(self, do: Callable[[Learner], Result]) -> list[Result]:
+        """What `do` gives for each learner; several on a CPU go side by side, a core each."""
+        if len(self._learners) == 1 or self.device != "cpu":
+            return [do(learner) for learner in self._learners]
+        workers = min(len(self._learners), os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers, "learner", torch.set_num_threads, (1,)) as pool:
+            return list(pool.map(do, self._learners))
 
     def _judge(self) -> float | None:
         if self._inner is None or self._stopping is None:
@@ -127,7 +141,7 @@ class Fitting:
         if len(pixels_NHWC) == 0:
             return np.empty((0, self._num_classes))
         pixels_NCHW = tensor(pixels_NHWC, self.device)
-        each = [learner.logits(pixels_NCHW).double().cpu() for learner in self._learners]
+        each = self._each(lambda learner: learner.logits(pixels_NCHW).double().cpu())
         mean: Logits = torch.stack(each).mean(0).numpy()
         return mean
 

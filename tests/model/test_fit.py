@@ -10,7 +10,7 @@ import torch
 from scones.images.images import Images
 from scones.model import fit
 from scones.model.fit import Epoch, Fitting, Stopping
-from scones.model.learner import State
+from scones.model.learner import Learner, State
 from scones.model.recipe import Augmentation, Recipe
 
 
@@ -88,10 +88,11 @@ def test_a_checkpoint_of_another_fit_is_left_alone(images: Images, tiny: Recipe)
         assert other.epochs == 0
 
 
+@pytest.mark.parametrize("networks", [1, 2])
 def test_a_loss_that_is_no_number_stops_with_step_and_learning_rate(
-    images: Images, tiny: Recipe
+    images: Images, tiny: Recipe, networks: int
 ) -> None:
-    wild = replace(tiny, learning_rate=1e30, warmup=0.01)
+    wild = replace(tiny, learning_rate=1e30, warmup=0.01, networks=networks)
     with pytest.raises(ValueError, match=r"the loss is (nan|inf) at step \d.*rate is \d.*lower"):
         fit.fit(images, wild)
 
@@ -138,6 +139,20 @@ def test_networks_side_by_side_differ_and_their_logits_are_averaged(
     assert not torch.equal(*each)
     mean = (each[0].double() + each[1].double()).numpy() / 2
     assert np.allclose(pair.logits(images.pixels_NHWC), mean, atol=1e-12)
+
+
+def test_networks_side_by_side_learn_what_each_would_learn_alone(
+    images: Images, tiny: Recipe
+) -> None:
+    threads = torch.get_num_threads()
+    together = fit.fit(images, replace(tiny, networks=3)).fitted().weights
+    assert torch.get_num_threads() == threads
+    pixels_NCHW, labels_N = fit.tensor(images.pixels_NHWC, "cpu"), torch.tensor(images.labels_N)
+    for number, weights in enumerate(together):
+        alone = Learner(pixels_NCHW, labels_N, 2, tiny, seed=number)
+        for _ in range(tiny.epochs):
+            alone.epoch()
+        assert same(alone.weights(), weights)
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(images: Images, tiny: Recipe) -> None:
