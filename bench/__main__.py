@@ -5,7 +5,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
-NOT_BENCHES = {"__main__", "clouds", "load", "nothing", "peers", "table"}
+NOT_BENCHES = {"__main__", "clouds", "load", "nothing", "peers", "resnet", "table"}
 
 
 def main(names: list[str]) -> int:

@@ -200,16 +200,25 @@ def cross_validate(
 ) -> Logits:
     """Logits_NK of every picture by networks that have not seen it: fit `count` times.
 
-    The folds are the same for all seeds; `tell` hears of each fold when it is done.
+    `tell` hears of each fold when it is done.
     """
-    fold_N = split.folds(images.labels_N, count, seed=0)
     logits_NK = np.empty((len(images), len(images.class_names)))
     for fold in range(count):
-        held_out = np.flatnonzero(fold_N == fold)
-        fitting = fit(images.take(np.flatnonzero(fold_N != fold)), recipe, seed * count + fold)
-        logits_NK[held_out] = fitting.logits(images.take(held_out).pixels_NHWC)
+        rows_M, logits_MK = out_of_fold(images, recipe, fold, count, seed)
+        logits_NK[rows_M] = logits_MK
         tell(fold)
     return logits_NK
+
+
+def out_of_fold(
+    images: Images, recipe: Recipe, fold: int, count: int = 5, seed: int = 0
+) -> tuple[split.Rows, Logits]:
+    """The rows of one fold, and their logits_MK by a fit of the others; the same folds for all
+    seeds."""
+    fold_N = split.folds(images.labels_N, count, seed=0)
+    rows_M = np.flatnonzero(fold_N == fold)
+    fitting = fit(images.take(np.flatnonzero(fold_N != fold)), recipe, seed * count + fold)
+    return rows_M, fitting.logits(images.take(rows_M).pixels_NHWC)
 
 
 def tensor(pixels_NHWC: Pixels, device: str) -> Tensor:
