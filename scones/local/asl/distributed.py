@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from scones.local.asl import batcher, fanout, reader, writer
@@ -18,17 +19,19 @@ from scones.local.asl.visit import Visit
 WIDEST = 1000
 """Children at the same time where MaxConcurrency says nothing; AWS allows 10,000."""
 
+_ITEMS_PER_TURN = 64
+
 Child = tuple[Outcome, Mapping[str, Any]]
 
 
 async def run(visit: Visit) -> Any:
     """Run the Map; the children's outputs in order, or what its ResultWriter answers."""
-    items = None if "ItemReader" in visit.state.fields else fanout.items_of(visit)
+    items = await visit.calmly(lambda: _own_items(visit))
     tail, visit.tail = visit.tail, []
     started = _recorded(tail, "MapStateStarted") or visit.scope.add(
         "MapStateStarted", {"length": len(items or ())}
     )
-    plan_ = plan(visit, started.id)
+    plan_ = await visit.calmly(lambda: plan(visit, started.id))
     visit.failed_kind = "MapStateFailed"
     begun = _recorded(tail, "MapRunStarted")
     map_run = visit.interpreter.world.open_map_run(
@@ -52,9 +55,10 @@ async def run(visit: Visit) -> Any:
             map_run.close("ABORTED")
         raise
     map_run.close("SUCCEEDED")
-    ended = visit.scope.add("MapRunSucceeded")
-    visit.scope.add("MapStateSucceeded")
-    visit.scope.previous = ended.id
+    if not fanout.ends_with(tail, "MapStateSucceeded"):
+        ended = visit.scope.add("MapRunSucceeded")
+        visit.scope.add("MapStateSucceeded")
+        visit.scope.previous = ended.id
     return output
 
 
@@ -85,8 +89,8 @@ async def _carry_out(
 ) -> Any:
     if items is None:
         items = await reader.read_items(visit, visit.interpreter.world.storage)
-    chosen = [selected(visit, index, item) for index, item in enumerate(items)]
-    inputs = batcher.batches(visit, chosen)
+    chosen = await selected_of(visit, items)
+    inputs = await visit.calmly(lambda: batcher.batches(visit, chosen))
     map_run.begin(len(inputs))
     await visit.interpreter.world.settled()
     children = _Children(visit, map_run, inputs)
@@ -143,7 +147,22 @@ def exceeds(plan_: MapRunPlan | MapRun, failed: int, total: int) -> bool:
     return failed > min(limits, default=0)
 
 
-def selected(visit: Visit, index: int, item: Any) -> Any:
+def _own_items(visit: Visit) -> list[Any] | None:
+    """The items in the state's own data; None where an ItemReader has them."""
+    return None if "ItemReader" in visit.state.fields else fanout.items_of(visit)
+
+
+async def selected_of(visit: Visit, items: list[Any]) -> list[Any]:
+    """The items as the children get them; others get a turn in between."""
+    chosen = []
+    for index, item in enumerate(items):
+        chosen.append(await visit.calmly(partial(_selected, visit, index, item)))
+        if index % _ITEMS_PER_TURN == _ITEMS_PER_TURN - 1:
+            await asyncio.sleep(0)
+    return chosen
+
+
+def _selected(visit: Visit, index: int, item: Any) -> Any:
     scope = visit.scope
     fields = visit.state.fields
     if "ItemSelector" not in fields and "Parameters" not in fields:

@@ -18,7 +18,8 @@ _ABORTABLE = ("Task", "Wait", "Parallel", "Map")
 
 async def parallel(visit: Visit) -> list[Any]:
     """Run every branch on the same input; their outputs, in order."""
-    value = _parallel_input(visit)
+    value = await visit.calmly(lambda: _parallel_input(visit))
+    ended = ends_with(visit.tail, "ParallelStateSucceeded")
     started = _started(visit, "ParallelStateStarted")
     visit.failed_kind = "ParallelStateFailed"
     walk = visit.interpreter.walk
@@ -33,16 +34,15 @@ async def parallel(visit: Visit) -> list[Any]:
         for scope in scopes:
             abort(scope)
         raise
-    visit.scope.add("ParallelStateSucceeded")
+    if not ended:
+        visit.scope.add("ParallelStateSucceeded")
     return outputs
 
 
 async def mapped(visit: Visit) -> list[Any]:
     """Run an inline Map; the outputs of its items, in order."""
-    items = items_of(visit)
-    limit = max_concurrency(visit) or INLINE_CONCURRENCY
-    visit.number("ToleratedFailureCount")
-    visit.number("ToleratedFailurePercentage", "float")
+    items, limit = await visit.calmly(lambda: _plan(visit))
+    ended = ends_with(visit.tail, "MapStateSucceeded")
     started = _started(visit, "MapStateStarted", {"length": len(items)})
     visit.failed_kind = "MapStateFailed"
     iterations = _Iterations(visit, items, started.id)
@@ -52,9 +52,20 @@ async def mapped(visit: Visit) -> list[Any]:
     elif workers:
         await together(iterations.work() for _ in range(workers))
     visit.scope.previous = iterations.succeeded
-    visit.scope.add("MapStateSucceeded")
+    if not ended:
+        visit.scope.add("MapStateSucceeded")
     visit.scope.previous = iterations.succeeded
     return iterations.outputs
+
+
+def _plan(visit: Visit) -> tuple[list[Any], int]:
+    """The items, and how many at the same time. What may fail of them is read for its faults only:
+    an inline Map tolerates none."""
+    items = items_of(visit)
+    limit = max_concurrency(visit) or INLINE_CONCURRENCY
+    visit.number("ToleratedFailureCount")
+    visit.number("ToleratedFailurePercentage", "float")
+    return items, limit
 
 
 class _Iterations:
@@ -82,7 +93,7 @@ class _Iterations:
         named = {"name": self._visit.state.name, "index": index}
         if any(event.kind == "MapIterationSucceeded" for event in scope.recorded):
             return self._done_before(scope)
-        value = selected(self._visit, scope, self._items[index])
+        value = await self._visit.calmly(lambda: selected(self._visit, scope, self._items[index]))
         known = {event.kind for event in scope.recorded}
         if not known:
             scope.add("MapIterationStarted", named)
@@ -209,6 +220,11 @@ async def _cancel(tasks: Iterable["asyncio.Future[Any]"], *message: str) -> None
     for task in left:
         task.cancel(*message)
     await asyncio.gather(*left, return_exceptions=True)
+
+
+def ends_with(tail: list[Event], kind: str) -> bool:
+    """Had an earlier process recorded the end of the state's work, and nothing after it?"""
+    return bool(tail) and tail[-1].kind == kind
 
 
 def _started(visit: Visit, kind: str, details: dict[str, Any] | None = None) -> Event:

@@ -198,15 +198,18 @@ class Interpreter:
             await self.world.clock.sleep_until(until)
             visit.attempt = retries.count
             return None
-        fanout.mark_failed(visit)
         index = matching(failure, visit.state.catchers)
-        if index is None:
-            raise failure
         try:
-            return visit.catch(visit.state.catchers[index], failure)
-        except StatesError as second:
-            self._report(visit, second)
+            if index is None:
+                raise failure
+            catcher = visit.state.catchers[index]
+            step = await visit.calmly(lambda: visit.catch(catcher, failure))
+        except StatesError as last:
+            fanout.mark_failed(visit)
+            self._report(visit, last)
             raise
+        fanout.mark_failed(visit)
+        return step
 
     async def _take_up_retries(self, visit: Visit, retries: Retries) -> None:
         """Count the attempts an earlier process made, and wait out the last one's delay."""
@@ -239,7 +242,7 @@ class Interpreter:
     async def _pass(self, visit: Visit) -> Step:
         fields = visit.state.fields
         if visit.state.jsonata:
-            return visit.finish(visit.input, before_entry=True)
+            return await visit.finished(visit.input, before_entry=True)
         result = (
             visit.note("result", fields["Result"]) if "Result" in fields else visit.parameters()
         )
@@ -247,13 +250,14 @@ class Interpreter:
 
     async def _succeed(self, visit: Visit) -> Step:
         if visit.state.jsonata:
-            return visit.finish(visit.input, before_entry=True)
+            return await visit.finished(visit.input, before_entry=True)
         return Step(visit.out(visit.effective()), visit.assign(visit.effective()), None)
 
     async def _fail(self, visit: Visit) -> Step:
         if not visit.state.jsonata:
             visit.effective()
-        error, cause = visit.text_of("Error"), visit.text_of("Cause")
+        texts = ("Error", "Cause")
+        error, cause = await visit.calmly(lambda: [visit.text_of(each) for each in texts])
         failure = StatesError(error, cause)
         failure.placed = True
         raise failure
@@ -261,7 +265,7 @@ class Interpreter:
     async def _choice(self, visit: Visit) -> Step:
         fields = visit.state.fields
         if visit.state.jsonata:
-            return self._choose_by_condition(visit)
+            return await visit.calmly(lambda: self._choose_by_condition(visit))
         document = visit.effective()
         scene = visit.scene(document)
         for rule, test in zip(fields["Choices"], visit.state.rules, strict=True):
@@ -281,23 +285,23 @@ class Interpreter:
         return Step(step.output, step.assigned, _default(fields))
 
     async def _wait(self, visit: Visit) -> Step:
-        until = waiting.deadline(visit)
+        until = await visit.calmly(lambda: waiting.deadline(visit))
         await self.world.clock.sleep_until(until)
         if visit.state.jsonata:
-            return visit.finish(visit.input)
+            return await visit.finished(visit.input)
         document = visit.effective()
         return Step(visit.out(document), visit.assign(document), visit.state.next)
 
     async def _task(self, visit: Visit) -> Step:
-        return visit.finish(await tasks.perform(visit), from_result=True)
+        return await visit.finished(await tasks.perform(visit), from_result=True)
 
     async def _parallel(self, visit: Visit) -> Step:
-        return visit.finish(await fanout.parallel(visit), from_result=True)
+        return await visit.finished(await fanout.parallel(visit), from_result=True)
 
     async def _map(self, visit: Visit) -> Step:
         work = distributed.run(visit) if visit.state.distributed else fanout.mapped(visit)
         try:
-            return visit.finish(await work, from_result=True)
+            return await visit.finished(await work, from_result=True)
         except EvaluationError:
             visit.failed_kind = "MapStateFailed"
             raise

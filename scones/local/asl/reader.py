@@ -20,8 +20,8 @@ async def read_items(visit: Visit, storage: Storage) -> list[Any]:
     """Every item, up to MaxItems; StatesError States.ItemReaderFailed."""
     reader = visit.state.fields["ItemReader"]
     config = reader.get("ReaderConfig") or {}
-    most = _most(visit, config)
-    arguments = reader_arguments(visit)
+    most = await visit.calmly(lambda: _most(visit, config))
+    arguments = await visit.calmly(lambda: reader_arguments(visit))
     items = []
     async for item in _items(reader["Resource"], arguments, config, storage):
         items.append(item)

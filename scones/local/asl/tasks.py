@@ -107,7 +107,7 @@ class Attempt:
 async def perform(visit: Visit) -> Any:
     """Run a Task once and answer its result; StatesError for its failure."""
     tail, visit.tail = visit.tail, []
-    attempt = Attempt(visit)
+    attempt = await visit.calmly(lambda: Attempt(visit))
     if tail and tail[-1].kind.endswith("Succeeded"):
         return load((tail[-1].details or {})["output"])
     try:

@@ -63,7 +63,8 @@ async def attempt(
         dump(step.output)
         return Verdict("SUCCEEDED", _seen(visit, setting), step.output, step.next)
     except StatesError as failure:
-        return _failed(visit, failure, setting)
+        reason = failure
+        return await visit.calmly(lambda: _failed(visit, reason, setting))
 
 
 def _visit(
@@ -82,15 +83,15 @@ def _visit(
 
 async def _perform(visit: Visit, setting: Setting) -> Step:
     if visit.state.kind == "Map":
-        return _pretend_map(visit, setting)
+        items = await _items(visit, setting)
+        return await visit.calmly(lambda: _pretend_map(visit, setting, items))
     if visit.state.kind == "Parallel":
-        return visit.finish(_outcome(setting), from_result=True)
+        return await visit.finished(_outcome(setting), from_result=True)
     return await METHODS[visit.state.kind](visit.interpreter, visit)
 
 
-def _pretend_map(visit: Visit, setting: Setting) -> Step:
+def _pretend_map(visit: Visit, setting: Setting, items: list[Any]) -> Step:
     """A Map up to its iterations, whose result is given."""
-    items = _items(visit, setting)
     plan = distributed.plan(visit, 0)
     visit.note("maxConcurrency", plan.max_concurrency)
     if plan.tolerated_count is not None:
@@ -107,19 +108,20 @@ def _pretend_map(visit: Visit, setting: Setting) -> Step:
     return visit.finish(_outcome(setting), from_result=True)
 
 
-def _items(visit: Visit, setting: Setting) -> list[Any]:
+async def _items(visit: Visit, setting: Setting) -> list[Any]:
     fields = visit.state.fields
     if "ItemReader" in fields:
         config = fields["ItemReader"].get("ReaderConfig") or {}
         return list(parse_items((setting.reader_data or "[]").encode(), config))
-    items = fanout.items_of(visit)
+    items = await visit.calmly(lambda: fanout.items_of(visit))
     if not visit.state.jsonata:
         visit.note("afterItemsPath", items)
     if "ItemSelector" in fields or "Parameters" in fields:
-        chosen = [distributed.selected(visit, index, item) for index, item in enumerate(items)]
-        items = visit.note("afterItemSelector", chosen)
+        items = visit.note("afterItemSelector", await distributed.selected_of(visit, items))
     if "ItemBatcher" in fields:
-        items = visit.note("afterItemBatcher", batcher.batches(visit, items))
+        chosen = items
+        batches = await visit.calmly(lambda: batcher.batches(visit, chosen))
+        items = visit.note("afterItemBatcher", batches)
     return items
 
 

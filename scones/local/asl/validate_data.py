@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scones.local.asl import fields, jsonata
+from scones.local.asl.expression import compile_expression
 from scones.local.asl.fault import SCHEMA, Fault, Faults
 from scones.local.asl.intrinsics import compile_call
 from scones.local.asl.machine import JSONATA, JSONPATH
@@ -72,7 +73,7 @@ def _expressions(template: Any, at: str) -> Faults:
             yield from _expressions(value, f"{at}[{index}]")
     elif jsonata.is_expression(template):
         try:
-            jsonata.compile_expression(jsonata.source(template))
+            compile_expression(jsonata.source(template))
         except ValueError as error:
             yield Fault(SCHEMA, f"Value is not a valid JSONata expression. {error}", at)
 

@@ -1,13 +1,14 @@
 """One stay in a state: what it sees, and how its data goes in and out."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from scones.local.asl import jsonata, jsonpath
 from scones.local.asl.errors import RUNTIME, StatesError
 from scones.local.asl.history import Event, Scope
 from scones.local.asl.machine import State
 from scones.local.asl.paths import Scene
+from scones.local.asl.patience import patiently
 from scones.local.asl.timestamps import render
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Step(NamedTuple):
     assigned: Mapping[str, Any]
     next: str | None
 
+
+T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = {}
 _COUNTED = ("Task", "Parallel", "Map")
@@ -154,6 +157,21 @@ class Visit:
         return found
 
     # Both
+
+    async def calmly(self, work: Callable[[], T]) -> T:
+        """What `work` comes to, without holding up the loop while its expressions are evaluated.
+
+        `work` may run more than once, so it does nothing but evaluate.
+        """
+        return await patiently(work) if self.state.jsonata else work()
+
+    async def finished(
+        self, result: Any, *, from_result: bool = False, before_entry: bool = False
+    ) -> Step:
+        """`finish`, calmly."""
+        return await self.calmly(
+            lambda: self.finish(result, from_result=from_result, before_entry=before_entry)
+        )
 
     def finish(self, result: Any, *, from_result: bool = False, before_entry: bool = False) -> Step:
         """Turn a state's result into its output and variables, in its own language."""

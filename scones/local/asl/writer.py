@@ -18,7 +18,7 @@ Result = tuple[Outcome, Mapping[str, Any]]
 async def write(visit: Visit, map_run_arn: str, results: Sequence[Result]) -> Any:
     """Write the files and answer what the Map puts out; without a destination, the results in the
     chosen form."""
-    place = _place(visit)
+    place = await visit.calmly(lambda: _place(visit))
     config = visit.state.fields["ResultWriter"].get("WriterConfig") or {}
     form = config.get("Transformation", "NONE" if place else "COMPACT")
     lines = config.get("OutputType", "JSON") == "JSONL"
