@@ -235,6 +235,8 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "seed": _integer(0),
     "class_names": _texts,
     "dataset": lambda _name, text: text,
+    # SageMaker's: a job of a tuning job is told by which metric it is judged
+    "_tuning_objective_metric": lambda _name, text: text,
 }
 
 OURS = (

@@ -19,6 +19,8 @@ from scones.container import source
 
 OWN_PREFIX = "sagemaker_"
 """Of the hyperparameters that are the SDK's and not the user's."""
+OBJECTIVE = "_tuning_objective_metric"
+"""By it a tuning job says what it judges by; the toolkit keeps it from the program as well."""
 LAST_LINES = 60
 """Of the program's errors, for the failure file."""
 
@@ -37,7 +39,11 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
 def run(base: Path, environment: Mapping[str, str]) -> int:
     """Fetch the code, run it, and write down why it failed if it did."""
     settings = {name: decoded(text) for name, text in _configuration(base, "hyperparameters")}
-    own = {name: value for name, value in settings.items() if name.startswith(OWN_PREFIX)}
+    own = {
+        name: value
+        for name, value in settings.items()
+        if name.startswith(OWN_PREFIX) or name == OBJECTIVE
+    }
     theirs = {name: value for name, value in settings.items() if name not in own}
     program = own.get("sagemaker_program") or environment.get("SAGEMAKER_PROGRAM")
     place = own.get("sagemaker_submit_directory") or environment.get("SAGEMAKER_SUBMIT_DIRECTORY")

@@ -18,6 +18,7 @@ from scones.local.sagemaker.containers import Containers
 from scones.local.sagemaker.endpoints import Endpoints
 from scones.local.sagemaker.resources import Resources
 from scones.local.sagemaker.training import STOP_GRACE_S, Training
+from scones.local.sagemaker.tuning import Tuning
 from scones.local.services.iam import Iam
 from scones.local.services.lambda_ import Lambda
 from scones.local.services.logs import Logs
@@ -96,6 +97,10 @@ def _sagemaker(ground: Ground, s3: Any, logs: Any) -> dict[str, Any]:
         "clock": ground.clock,
     }
     endpoints = Endpoints(home=home / "endpoints", **around)
+    training = Training(home=home / "jobs", stop_grace_s=ground.stop_grace_s, **around)
+    tuning = Tuning(
+        home=home / "tuning", processes=ground.processes, resources=resources, training=training
+    )
     captures = Captures(
         home=home / "captures", s3=s3, clock=ground.clock, window_s=ground.capture_window_s
     )
@@ -106,7 +111,8 @@ def _sagemaker(ground: Ground, s3: Any, logs: Any) -> dict[str, Any]:
             s3=s3,
             containers=around["containers"],
             resources=resources,
-            training=Training(home=home / "jobs", stop_grace_s=ground.stop_grace_s, **around),
+            training=training,
+            tuning=tuning,
             endpoints=endpoints,
         ),
         "sagemaker-runtime": SageMakerRuntime(

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -66,11 +67,18 @@ def artifacts(job: dict[str, Any]) -> str:
 class Job:
     """One job between its creation and its end; every change is kept at once."""
 
-    def __init__(self, resources: Resources, name: str) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        name: str,
+        hear: Callable[[str, float], None] | None = None,
+    ) -> None:
+        """`hear` gets name and value of each metric that `measure` finds."""
         found = resources.find(KIND, name)
         assert found is not None, f"training job {name} was created before it runs"
         self.about: dict[str, Any] = found
         self._resources = resources
+        self._hear = hear
 
     @property
     def name(self) -> str:
@@ -121,6 +129,8 @@ class Job:
         rest = [e for e in self.about.get("FinalMetricDataList", []) if e["MetricName"] != name]
         metric = {"MetricName": name, "Value": value, "Timestamp": self._resources.now()}
         self.about["FinalMetricDataList"] = [*rest, metric]
+        if self._hear is not None:
+            self._hear(name, value)
 
     def _keep(self, now: Any) -> None:
         self.about["LastModifiedTime"] = now

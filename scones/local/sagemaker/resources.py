@@ -143,7 +143,7 @@ class Resources:
         column = _COLUMNS[asked.get("SortBy") or "CreationTime"]
         default = "Ascending" if ascending_by_default else "Descending"
         way = "asc" if (asked.get("SortOrder") or default) == "Ascending" else "desc"
-        size, start = asked.get("MaxResults") or 10, _start(asked.get("NextToken"))
+        size, start = asked.get("MaxResults") or 10, start_of(asked.get("NextToken"))
         rows = self._store.read(
             f"select description from resource where {' and '.join(where)}"
             f" order by {column} {way}, name {way} limit ? offset ?",
@@ -152,7 +152,7 @@ class Resources:
             start,
         )
         page = {"descriptions": [_loads(row["description"]) for row in rows[:size]]}
-        return {**page, "NextToken": _token(start + size)} if len(rows) > size else page
+        return {**page, "NextToken": token(start + size)} if len(rows) > size else page
 
     def has_arn(self, arn: str) -> bool:
         """Is there a resource with this ARN?"""
@@ -180,13 +180,15 @@ class Resources:
         self._store.close()
 
 
-def _token(start: int) -> str:
+def token(start: int) -> str:
+    """The NextToken of the page that begins there."""
     return urlsafe_b64encode(str(start).encode()).decode()
 
 
-def _start(token: str | None) -> int:
+def start_of(next_token: str | None) -> int:
+    """Where the page of a NextToken begins; 0 without one."""
     try:
-        return int(urlsafe_b64decode(token)) if token else 0
+        return int(urlsafe_b64decode(next_token)) if next_token else 0
     except ValueError as error:
         raise ServiceError("ValidationException", "Invalid pagination token.") from error
 

@@ -78,9 +78,9 @@ class Training:
             if not run.job.ended:
                 await self._bury(run.job)
 
-    def start(self, name: str) -> None:
-        """Begin a job that was created."""
-        job = Job(self._resources, name)
+    def start(self, name: str, hear: Callable[[str, float], None] | None = None) -> None:
+        """Begin a job that was created; `hear` gets each value of a metric, as it is logged."""
+        job = Job(self._resources, name, hear)
         run = _Run(job, OptMl(self._home / name))
         run.task = asyncio.create_task(self._run(run))
         self._running[name] = run
@@ -91,6 +91,12 @@ class Training:
         if run is not None and not run.stop.is_set():
             run.job.enter("Stopping", words.STOPPING, "Stopping")
             run.stop.set()
+
+    async def over(self, name: str) -> None:
+        """Return once a job has ended."""
+        run = self._running.get(name)
+        if run is not None:
+            await asyncio.wait([run.task])
 
     async def _run(self, run: "_Run") -> None:
         job = run.job

@@ -1,4 +1,4 @@
-"""SageMaker: training jobs, models, endpoint configs and endpoints."""
+"""SageMaker: training and tuning jobs, models, endpoint configs and endpoints."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -23,13 +23,15 @@ from scones.local.sagemaker.job import described
 from scones.local.sagemaker.resources import Resources
 from scones.local.sagemaker.training import Training
 from scones.local.sagemaker.transfer import Objects
+from scones.local.sagemaker.tuning import Tuning
+from scones.local.services.sagemaker_tuning import TuningJobs
 
 JOB, MODEL, CONFIG, ENDPOINT = "training-job", "model", "endpoint-config", "endpoint"
 WORDS = {MODEL: "model", CONFIG: "endpoint configuration", ENDPOINT: "endpoint"}
 
 
-class SageMaker:
-    """What was asked for is kept in `resources`; `training` and `endpoints` make it so.
+class SageMaker(TuningJobs):
+    """What was asked for is kept in `resources`; `training`, `tuning` and `endpoints` make it so.
 
     One computer is one instance: instance types are kept and shown, a count of instances other than
     one is refused for training and served by one child a variant for endpoints.
@@ -43,6 +45,7 @@ class SageMaker:
         containers: Containers,
         resources: Resources,
         training: Training,
+        tuning: Tuning,
         endpoints: Endpoints,
     ) -> None:
         self._identity = identity
@@ -50,11 +53,13 @@ class SageMaker:
         self._containers = containers
         self._resources = resources
         self._training = training
+        self._tuning = tuning
         self._endpoints = endpoints
         self._life = AsyncExitStack()
 
     async def __aenter__(self) -> "SageMaker":
         await self._life.enter_async_context(self._training)
+        await self._life.enter_async_context(self._tuning)  # left before the jobs that it launched
         await self._life.enter_async_context(self._endpoints)
         return self
 

@@ -186,8 +186,10 @@ def furnish(cloud: Any) -> Hosted:
 def make_hosted(start_cloud: Any) -> Callable[..., Hosted]:
     """`make_hosted()`: another furnished cloud; `make_hosted(home)` starts one there again."""
 
-    def make(home: Path | None = None, **options: Any) -> Hosted:
-        cloud = start_cloud(home, containers=CONTAINERS, **options)
+    def make(
+        home: Path | None = None, containers: dict[str, Any] = CONTAINERS, **options: Any
+    ) -> Hosted:
+        cloud = start_cloud(home, containers=containers, **options)
         return furnish(cloud) if home is None else Hosted(cloud)
 
     return make

@@ -1,0 +1,105 @@
+"""What CreateHyperParameterTuningJob refuses at the door, and what it makes of the rest."""
+
+from datetime import datetime
+from typing import Any
+
+from scones.local.sagemaker import ranges
+from scones.local.sagemaker.admission import check_isolation, check_training, invalid, not_carried
+from scones.local.sagemaker.containers import names
+from scones.local.sagemaker.job import BUILT_IN_METRICS
+from scones.local.sagemaker.tuning_job import OBJECTIVE_HYPERPARAMETER
+
+NO_METRIC = (
+    "A metric is required for this hyperparameter tuning job objective. Provide a metric in the "
+    "metric definitions."
+)
+"""AWS's words: aws/sagemaker-python-sdk issue 3932."""
+
+
+def described(
+    name: str, config: dict[str, Any], definition: dict[str, Any], arn: str, now: datetime
+) -> dict[str, Any]:
+    """What is kept of a tuning job that was just asked for."""
+    limits = config["ResourceLimits"]
+    if config["Strategy"] == "Grid":
+        count = len(ranges.grid(ranges.read(config["ParameterRanges"])))
+        limits = {"MaxNumberOfTrainingJobs": count, **limits}
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobArn": arn,
+        "HyperParameterTuningJobConfig": {
+            "TrainingJobEarlyStoppingType": "Off", **config, "ResourceLimits": limits,
+        },
+        "TrainingJobDefinition": {
+            **definition,
+            "StaticHyperParameters": {
+                **definition.get("StaticHyperParameters", {}),
+                OBJECTIVE_HYPERPARAMETER: config["HyperParameterTuningJobObjective"]["MetricName"],
+            },
+        },
+        "HyperParameterTuningJobStatus": "InProgress",
+        "CreationTime": now,
+        "LastModifiedTime": now,
+    }  # fmt: skip
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Refuse a HyperParameterTuningJobConfig that would not be kept to."""
+    if config["Strategy"] == "Hyperband":
+        not_carried("Strategy Hyperband; use Bayesian, Random or Grid")
+    if "StrategyConfig" in config:
+        not_carried("StrategyConfig: it is for Hyperband")
+    criteria = config.get("TuningJobCompletionCriteria", {})
+    if criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled":
+        not_carried("TuningJobCompletionCriteria.ConvergenceDetected; use the others")
+    if "HyperParameterTuningJobObjective" not in config:
+        raise invalid(NO_METRIC)
+    found = ranges.read(config.get("ParameterRanges", {}))
+    limits = config["ResourceLimits"]
+    most = limits.get("MaxNumberOfTrainingJobs")
+    if config["Strategy"] == "Grid":
+        count = len(ranges.grid(found))
+        if most not in (None, count):
+            raise invalid(
+                f"MaxNumberOfTrainingJobs is {most} and the grid has {count} combinations. Leave "
+                "it out, or give the number of combinations."
+            )
+    elif most is None and "MaxRuntimeInSeconds" not in limits and not criteria:
+        raise invalid(
+            "ResourceLimits has neither MaxNumberOfTrainingJobs nor MaxRuntimeInSeconds, and no "
+            "TuningJobCompletionCriteria are given: the tuning job would never end."
+        )
+
+
+def check_definition(definition: dict[str, Any], config: dict[str, Any]) -> None:
+    """Refuse a TrainingJobDefinition that could not be trained, or judged."""
+    for member in ("VpcConfig", "HyperParameterTuningResourceConfig"):
+        if member in definition:
+            not_carried(f"TrainingJobDefinition.{member}")
+    for member in ("TuningObjective", "HyperParameterRanges"):
+        if member in definition:
+            raise invalid(
+                f"{member} is for TrainingJobDefinitions; with one TrainingJobDefinition it "
+                "belongs in HyperParameterTuningJobConfig."
+            )
+    if "ResourceConfig" not in definition:
+        raise invalid("TrainingJobDefinition has no ResourceConfig.")
+    check_isolation(definition.get("EnableNetworkIsolation", False))
+    check_training(definition)
+    _check_metric(definition["AlgorithmSpecification"], config)
+    static = definition.get("StaticHyperParameters", {})
+    both = sorted(
+        each.name for each in ranges.read(config["ParameterRanges"]) if each.name in static
+    )
+    if both:
+        raise invalid(f"Hyperparameters are both static and tunable: {', '.join(both)}")
+
+
+def _check_metric(specification: dict[str, Any], config: dict[str, Any]) -> None:
+    image = specification.get("TrainingImage", "")
+    built_in = BUILT_IN_METRICS if "image-classification" in names(image) else []
+    known = [each["Name"] for each in specification.get("MetricDefinitions", built_in)]
+    metric = config["HyperParameterTuningJobObjective"]["MetricName"]
+    if metric not in known:
+        given = f" Objective metric: {metric}. Defined: {', '.join(known) or 'none'}."
+        raise invalid(NO_METRIC + given)
