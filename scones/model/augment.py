@@ -1,6 +1,7 @@
 """Random changes to whole batches of training pictures, as tensors, on CPU or CUDA.
 
-All take pixels_BCHW between 0 and 1 and draw from the given generator alone.
+All take pixels_BCHW between 0 and 1 and draw from the given generator alone. Letters: B pictures,
+C colours, H rows, W columns, K classes.
 """
 
 import math
@@ -68,13 +69,33 @@ def recolour(x_BCHW: Tensor, strength: float, generator: Generator) -> Tensor:
 
 def cut_out(x_BCHW: Tensor, share: float, generator: Generator) -> Tensor:
     """A square, partly outside perhaps, filled with the picture's mean colour."""
-    draw = _Draws(x_BCHW, generator)
-    hidden = [
-        (torch.linspace(-1, 1, side, device=x_BCHW.device) - draw()[:, None]).abs() < share
-        for side in x_BCHW.shape[2:]
-    ]
-    hidden_B1HW = (hidden[0][:, :, None] & hidden[1][:, None, :])[:, None]
+    hidden_B1HW = _square(x_BCHW, torch.tensor(share), _Draws(x_BCHW, generator))
     return torch.where(hidden_B1HW, x_BCHW.mean((2, 3), keepdim=True), x_BCHW)
+
+
+def cut_mix(
+    x_BCHW: Tensor, classes_BK: Tensor, share: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """A square of another picture in a share of the pictures, and whose classes they are by area.
+
+    Yun et al. 2019, arXiv 1905.04899; sides are drawn so that areas are uniform up to the whole.
+    """
+    draw = _Draws(x_BCHW, generator)
+    others_B = torch.randperm(len(x_BCHW), generator=generator, device=x_BCHW.device)
+    side_B = ((draw() + 1) / 2).sqrt() * ((draw() + 1) / 2 < share)
+    other_B1HW = _square(x_BCHW, side_B[:, None], draw)
+    area_B1 = other_B1HW.float().mean((2, 3))
+    mixed_BK = classes_BK + area_B1 * (classes_BK[others_B] - classes_BK)
+    return torch.where(other_B1HW, x_BCHW[others_B], x_BCHW), mixed_BK
+
+
+def _square(x_BCHW: Tensor, side: Tensor, draw: "_Draws") -> Tensor:
+    """[B, 1, H, W]: true inside a square of `side`, a share of the picture's, somewhere."""
+    inside = [
+        (torch.linspace(-1, 1, count, device=x_BCHW.device) - draw()[:, None]).abs() < side
+        for count in x_BCHW.shape[2:]
+    ]
+    return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
 
 
 class _Draws:

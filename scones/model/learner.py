@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scones.model.augment import augment
+from scones.model.augment import augment, cut_mix
 from scones.model.network import Network
 from scones.model.optimizer import learning_rate, optimizer
 from scones.model.recipe import Recipe
@@ -28,6 +28,7 @@ class Learner:
         self.recipe = recipe
         self.epochs = 0
         self._pixels_NCHW, self._labels_N = pixels_NCHW, labels_N
+        self._classes_NK = functional.one_hot(labels_N, num_classes).float()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(recipe.widths, num_classes)
@@ -57,31 +58,39 @@ class Learner:
         self._network.train()
         count, size = len(self._labels_N), min(self.recipe.batch_size, len(self._labels_N))
         steps = count // size
-        pixels_NCHW = augment(self._pixels_NCHW, self.recipe.augmentation, self._generator)
+        pixels_NCHW, targets_N = self._look()
         order_N = torch.randperm(count, generator=self._generator, device=pixels_NCHW.device)
         losses, right = [], []
         for number, rows_B in enumerate(torch.split(order_N[: steps * size], size)):
             rate = learning_rate(self.recipe, self.epochs * steps + number, steps)
-            loss, right_B = self._step(pixels_NCHW[rows_B], self._labels_N[rows_B], rate)
+            loss, calls_B = self._step(pixels_NCHW[rows_B], targets_N[rows_B], rate)
             losses.append(loss)
-            right.append(right_B)
+            right.append(calls_B == self._labels_N[rows_B])
         self._check(torch.stack(losses), steps)
         self.epochs += 1
         return float(torch.cat(right).float().mean())
 
-    def _step(self, x_BCHW: Tensor, labels_B: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+    def _look(self) -> tuple[Tensor, Tensor]:
+        """The pictures as this epoch sees them, and labels_N, or shares of classes_NK if mixed."""
+        how = self.recipe.augmentation
+        pixels_NCHW = augment(self._pixels_NCHW, how, self._generator)
+        if not how.cutmix:
+            return pixels_NCHW, self._labels_N
+        return cut_mix(pixels_NCHW, self._classes_NK, how.cutmix, self._generator)
+
+    def _step(self, x_BCHW: Tensor, targets_B: Tensor, rate: float) -> tuple[Tensor, Tensor]:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         x_BCHW = x_BCHW.contiguous(memory_format=torch.channels_last)
         with torch.autocast(x_BCHW.device.type, torch.bfloat16, enabled=x_BCHW.is_cuda):
             logits_BK = self._network(x_BCHW)
         smoothing = self.recipe.label_smoothing
-        loss = functional.cross_entropy(logits_BK.float(), labels_B, label_smoothing=smoothing)
+        loss = functional.cross_entropy(logits_BK.float(), targets_B, label_smoothing=smoothing)
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self._optimizer.step()
         self._follow()
-        return loss.detach(), logits_BK.detach().argmax(1) == labels_B
+        return loss.detach(), logits_BK.detach().argmax(1)
 
     def _check(self, losses_S: Tensor, steps: int) -> None:
         bad = torch.nonzero(~torch.isfinite(losses_S))

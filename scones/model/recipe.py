@@ -27,6 +27,8 @@ class Augmentation:
     """0.3 is brightness, contrast and saturation between 0.7 and 1.3, and a cast of 0.06."""
     cutout: float = 0.0
     """Side of the square that is blanked, as a share of the picture's."""
+    cutmix: float = 0.0
+    """Share of the pictures in which a square is another's, and a like part of the class."""
 
 
 @dataclass(frozen=True)

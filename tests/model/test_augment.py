@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from scones.model.augment import augment
+from scones.model.augment import augment, cut_mix
 from scones.model.recipe import FULL, Augmentation
 
 
@@ -55,6 +55,23 @@ def test_a_cut_out_hides_a_square_and_nothing_else() -> None:
     changed = (after != pictures(50)).any(1).flatten(1).sum(1)
     assert changed.max() <= 12 * 13
     assert changed.float().mean() > 40
+
+
+def test_a_mixed_picture_is_of_both_classes_by_the_area_of_each() -> None:
+    black_white = torch.stack([torch.zeros(3, 32, 32), torch.ones(3, 32, 32)] * 100)
+    classes = torch.tensor([[1.0, 0.0], [0.0, 1.0]] * 100)
+    pixels, mixed = cut_mix(black_white, classes, 0.5, Generator().manual_seed(0))
+    assert torch.allclose(pixels.mean((1, 2, 3)), mixed[:, 1], atol=1e-6)
+    assert torch.allclose(mixed.sum(1), torch.ones(200))
+    untouched = (mixed == classes).all(1).sum()  # half are not mixed, half of the rest with alike
+    assert 130 < untouched < 170
+
+
+def test_mixing_no_share_of_the_pictures_changes_none() -> None:
+    classes = torch.eye(2).repeat(4, 1)
+    pixels, mixed = cut_mix(pictures(), classes, 0.0, Generator().manual_seed(0))
+    assert torch.equal(pixels, pictures())
+    assert torch.equal(mixed, classes)
 
 
 def test_a_grey_picture_keeps_its_grey_under_saturation() -> None:

@@ -36,11 +36,12 @@ def test_one_batch_is_overfitted_to_the_last_picture(images: Images, tiny: Recip
     assert np.array_equal(fitting.logits(batch.pixels_NHWC).argmax(1), batch.labels_N)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize(("averaging", "cutmix"), [(0.0, 0.0), (0.9, 0.0), (0.0, 0.5)])
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
-    images: Images, tiny: Recipe, averaging: float
+    images: Images, tiny: Recipe, averaging: float, cutmix: float
 ) -> None:
-    recipe = replace(tiny, averaging=averaging)
+    mixed = replace(tiny.augmentation, cutmix=cutmix)
+    recipe = replace(tiny, averaging=averaging, augmentation=mixed)
     one, two, other = (fit.fit(images, recipe, seed).fitted().weights[0] for seed in (3, 3, 4))
     assert same(one, two)
     assert not same(one, other)
@@ -61,7 +62,8 @@ def test_what_others_draw_meanwhile_changes_nothing(images: Images, tiny: Recipe
 def test_a_fit_cut_off_and_gone_on_with_ends_with_the_same_weights(
     images: Images, tiny: Recipe, stopping: Stopping | None
 ) -> None:
-    recipe = replace(tiny, epochs=4, networks=2, averaging=0.9)
+    mixed = replace(tiny.augmentation, cutmix=0.5)
+    recipe = replace(tiny, epochs=4, networks=2, averaging=0.9, augmentation=mixed)
     unbroken = fit.fit(images, recipe, stopping=stopping)
     first = Fitting(images, recipe, stopping=stopping)
     first.epoch()
