@@ -120,6 +120,16 @@ class Course:
             time.sleep(0.05)
         raise AssertionError(f"{machine} still runs after 90 s")
 
+    def children(self, execution: str) -> tuple[dict[str, int], list[str]]:
+        """The tally of an execution's one Map, and the errors of its children that failed."""
+        (listed,) = self.machines.list_map_runs(executionArn=execution)["mapRuns"]
+        counts = self.machines.describe_map_run(mapRunArn=listed["mapRunArn"])["executionCounts"]
+        failed = self.machines.list_executions(
+            mapRunArn=listed["mapRunArn"], statusFilter="FAILED"
+        )["executions"]
+        told = [self.machines.describe_execution(executionArn=e["executionArn"]) for e in failed]
+        return counts, sorted(each["error"] for each in told)
+
     def fill(self, value: Any) -> Any:
         """The table's value with bucket, ARNs, pictures and retriers in place of their tokens."""
         if isinstance(value, dict):
@@ -185,6 +195,12 @@ def test_a_machine_of_the_courses_style_runs_as_on_aws(
             assert any("/var/task/lambda_function.py" in line for line in cause["stackTrace"])
         elif "cause" in run:
             assert told["cause"] == run["cause"]
+        if "child_errors" in run:
+            counts, errors = course.children(told["executionArn"])
+            assert errors == run["child_errors"]
+            assert {name: counts[name] for name in run.get("children", ())} == run.get(
+                "children", {}
+            )
 
 
 def test_bytes_in_an_answer_arrive_as_text(course: Course) -> None:
