@@ -23,18 +23,11 @@ from scones.local.services.iam import Iam
 from scones.local.services.lambda_ import Lambda
 from scones.local.services.logs import Logs
 from scones.local.services.s3 import S3
+from scones.local.services.s3.brief import brief as brief_of_s3
 from scones.local.services.sagemaker import SageMaker
 from scones.local.services.sagemaker_runtime import SageMakerRuntime
 from scones.local.services.stepfunctions import StepFunctions
 from scones.local.services.sts import Sts
-
-BRIEF = {"s3": {"get_object", "head_object", "head_bucket"}}
-"""Methods, by service, that look up a row or two: a thread for that costs more than they do.
-
-Measured, GetObject of 2 KB on one connection: 86 us of the server's time on the event loop, 142 us
-by way of a thread (median of 30 turns of 150 requests, 2 shared cores). What writes waits for other
-writers and for the disk, so it goes to a thread.
-"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +50,11 @@ class Ground:
     """How long a training job may take to stop."""
     functions: Options = field(default_factory=Options)
     """How Lambda functions are run."""
+
+
+def brief(services: dict[str, Any]) -> dict[str, dict[str, Callable[[dict[str, Any]], bool]]]:
+    """Methods, by service, that may run on the event loop although they block."""
+    return {"s3": brief_of_s3(services["s3"])}
 
 
 def build(ground: Ground) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Services as the gateway sees them: the operations a class carries, checked against its model."""
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,9 @@ from scones.local.protocol.models import operations, service_model
 from scones.local.protocol.routes import Routes
 from scones.local.protocol.wire import Wire, wire
 
+Brief = Mapping[str, Callable[[dict[str, Value]], bool]]
+"""Methods, and whether a call with such arguments is over sooner than a thread would begin."""
+
 
 @dataclass
 class Operation:
@@ -25,8 +28,8 @@ class Operation:
     method: Callable[..., Any]
     parameters: frozenset[str]
     """The members of the input that the method takes."""
-    is_brief: bool
-    """Runs on the event loop although it blocks."""
+    is_brief: Callable[[dict[str, Value]], bool]
+    """Whether a call with such arguments runs on the event loop although it blocks."""
 
     @cached_property
     def is_async(self) -> bool:
@@ -62,8 +65,8 @@ class Operation:
 class Carried:
     """One service: its model, and those of its operations that its class has methods for."""
 
-    def __init__(self, name: str, service: Any, brief: Collection[str] = ()) -> None:
-        """`name` is boto3's, `brief` are methods that need no thread.
+    def __init__(self, name: str, service: Any, brief: Brief | None = None) -> None:
+        """`name` is boto3's, `brief` are methods that may need no thread.
 
         Raises ValueError if class and model do not agree.
         """
@@ -72,7 +75,7 @@ class Carried:
         self.protocol = str(self.model.metadata["protocol"])
         aws_names = operations(name)
         self.by_method = {
-            method: _operation(self.model, aws_names, service, method, method in brief)
+            method: _operation(self.model, aws_names, service, method, brief or {})
             for method in _public_names(service)
         }
         self.by_name = {each.model.name: each for each in self.by_method.values()}
@@ -99,7 +102,7 @@ def _public_names(service: Any) -> list[str]:
 
 
 def _operation(
-    model: ServiceModel, aws_names: dict[str, str], service: Any, method: str, is_brief: bool
+    model: ServiceModel, aws_names: dict[str, str], service: Any, method: str, brief: Brief
 ) -> Operation:
     where = f"{type(service).__name__}.{method}"
     if method not in aws_names:
@@ -115,4 +118,8 @@ def _operation(
     demanded = {each.name for each in parameters.values() if each.default is each.empty}
     if not demanded <= required <= parameters.keys():
         raise ValueError(f"{where}: required are {sorted(required)}, demanded {sorted(demanded)}")
-    return Operation(operation, function, frozenset(parameters), is_brief)
+    return Operation(operation, function, frozenset(parameters), brief.get(method, _never))
+
+
+def _never(_: dict[str, Value]) -> bool:
+    return False

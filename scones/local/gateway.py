@@ -6,21 +6,22 @@ the way from socket to service, and nothing here needs them.
 
 import asyncio
 import io
+import itertools
 import json
 import logging
 import os
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
 from scones.local.callers import Admission
-from scones.local.carried import Carried, Operation
+from scones.local.carried import Brief, Carried, Operation
 from scones.local.checksums import check_document
 from scones.local.errors import ServiceError
 from scones.local.protocol.faults import fault
@@ -35,6 +36,7 @@ Page = Callable[[Request], Awaitable[Response]]
 THREADS = 64
 """Of the pool for blocking methods; ours: more than a few tens of connections keep busy."""
 _PIECE_BYTES = 2**18
+_LENGTH = b"content-length"
 
 _log = logging.getLogger(__name__)
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>.+?)(?:\.s3(?:[.-][a-z0-9-]+)?)?\.localhost(?::\d+)?", re.I)
@@ -59,21 +61,20 @@ class Gateway:
         self._folder = folder
         self._pages = pages if pages is not None else {}
         self._admission = Admission(clock, exposed_as)
+        self._run, self._numbers = str(uuid.uuid4())[:23], itertools.count(1)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="service")
         self.carried: dict[str, Carried] = {}
         self._by_target: dict[str, Carried] = {}
         self._by_scope: dict[str, Carried] = {}
 
-    def carry(
-        self, services: Mapping[str, Any], brief: Mapping[str, Collection[str]] | None = None
-    ) -> None:
+    def carry(self, services: Mapping[str, Any], brief: Mapping[str, Brief] | None = None) -> None:
         """Take in services, by boto3's names; ValueError if one does not agree with its model.
 
         Apart from construction, because services are given `call`. `brief` are methods, by service,
-        that run on the event loop although they block.
+        that may run on the event loop although they block.
         """
         for name, service in services.items():
-            each = self.carried[name] = Carried(name, service, (brief or {}).get(name, ()))
+            each = self.carried[name] = Carried(name, service, (brief or {}).get(name))
             if each.protocol == "json":
                 self._by_target[each.model.metadata["targetPrefix"]] = each
             else:
@@ -122,7 +123,7 @@ class Gateway:
                 request.body.close()
 
     async def _respond(self, request: Request, receive: Receive) -> Response:
-        request_id = str(uuid.uuid4())
+        request_id = self._request_id()
         carried: Carried | None = None
         try:
             self._admission.refuse_strangers(request.headers)
@@ -142,6 +143,10 @@ class Gateway:
         except Exception:  # the edge: a bug of ours is the client's InternalFailure
             _log.exception("%s %s (%s)", request.method, request.path, request_id)
             return self._refusal(request, carried, _bug(carried), request_id)
+
+    def _request_id(self) -> str:
+        """Like a UUID: who serves, and the number of what it serves."""
+        return f"{self._run}-{next(self._numbers):012x}"
 
     def _service(self, request: Request, scope: str) -> Carried:
         """The service that a request is for: by its target, else by what it was signed for."""
@@ -179,7 +184,7 @@ class Gateway:
         operation.refuse(arguments)
         if operation.is_async:
             result = await operation.method(**arguments)
-        elif operation.is_brief:
+        elif operation.is_brief(arguments):
             result = operation.method(**arguments)
         else:
             loop = asyncio.get_running_loop()
@@ -206,11 +211,12 @@ class Gateway:
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in raw:
-        key = name.decode("latin-1")
-        text = value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(headers) < len(raw):
+        together: dict[str, list[str]] = {}
+        for name, value in raw:
+            together.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        return {name: ", ".join(values) for name, values in together.items()}
     return headers
 
 
@@ -296,13 +302,13 @@ async def _send(request: Request, response: Response, send: Send) -> None:
         body = body.read()  # in memory already: needs no thread and no second message
     has_length = response.status not in (204, 304)  # RFC 9110, sections 15.3.5 and 15.4.5
     has_body = has_length and request.method != "HEAD"
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if has_length and "content-length" not in headers:
-        headers["content-length"] = str(len(body) if isinstance(body, bytes) else _left(body))
+    headers = {_name(name): _encode(value) for name, value in response.headers.items()}
+    if has_length and _LENGTH not in headers:
+        headers[_LENGTH] = b"%d" % (len(body) if isinstance(body, bytes) else _left(body))
     start = {
         "type": "http.response.start",
         "status": response.status,
-        "headers": [(_encode(name), _encode(value)) for name, value in headers.items()],
+        "headers": list(headers.items()),
     }
     await send(start)
     if isinstance(body, bytes):
@@ -310,7 +316,7 @@ async def _send(request: Request, response: Response, send: Send) -> None:
         return
     with body:
         if has_body:
-            await _send_file(body, int(headers["content-length"]), send)
+            await _send_file(body, int(headers[_LENGTH]), send)
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -328,6 +334,12 @@ def _left(body: BinaryIO) -> int:
     end = body.seek(0, os.SEEK_END)
     body.seek(here)
     return end - here
+
+
+@lru_cache(maxsize=1024)
+def _name(text: str) -> bytes:
+    """A header's name; those of models are few, those of users' metadata many."""
+    return _encode(text.lower())
 
 
 def _encode(text: str) -> bytes:

@@ -9,6 +9,9 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""The client waits for it, and nothing follows before its body."""
+
 
 class OnePieceProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`."""
@@ -33,7 +36,9 @@ class _Joining:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if self._first:
+        if data == _GO_ON and not self._first:
+            self._transport.write(data)
+        elif self._first:
             first, self._first = self._first, b""
             self._transport.write(first + data)
         elif data:

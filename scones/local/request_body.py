@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -70,16 +70,22 @@ async def read_body(request: Request, receive: Receive, folder: Path, *, streams
     headers = request.headers
     decoder = Decoder() if is_aws_chunked(headers) else None
     expected_sha256 = headers.get("x-amz-content-sha256", "")
+    first = await _message(receive)
+    if decoder is None and not first.get("more_body"):
+        body = first.get("body", b"")
+        if _SHA256.fullmatch(expected_sha256):
+            _check_sha256(hashlib.sha256(body), expected_sha256)
+        request.body, request.is_read = body, True
+        return
     digest = hashlib.sha256() if _SHA256.fullmatch(expected_sha256) else None
     collected = _Collected(folder, streams)
     try:
-        async for piece in _pieces(receive):
+        async for piece in _pieces(first, receive):
             if digest is not None:
                 digest.update(piece)
             collected.add(decoder.feed(piece) if decoder else piece)
-        if digest is not None and digest.hexdigest() != expected_sha256:
-            message = "The provided 'x-amz-content-sha256' header does not match what was computed."
-            raise ServiceError("XAmzContentSHA256Mismatch", message)
+        if digest is not None:
+            _check_sha256(digest, expected_sha256)
         if decoder is not None:
             _take_off_encoding(headers, decoder, collected.size_bytes)
     except BaseException:
@@ -89,15 +95,26 @@ async def read_body(request: Request, receive: Receive, folder: Path, *, streams
     request.is_read = True
 
 
-async def _pieces(receive: Receive) -> Any:
+async def _message(receive: Receive) -> dict[str, Any]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise DisconnectedError
+    return message
+
+
+async def _pieces(message: dict[str, Any], receive: Receive) -> AsyncIterator[bytes]:
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise DisconnectedError
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body"):
             return
+        message = await _message(receive)
+
+
+def _check_sha256(digest: Any, expected: str) -> None:
+    if digest.hexdigest() != expected:
+        message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        raise ServiceError("XAmzContentSHA256Mismatch", message)
 
 
 def _take_off_encoding(headers: dict[str, str], decoder: Decoder, size_bytes: int) -> None:

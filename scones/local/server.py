@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from scones.local.build import BRIEF, Ground, build
+from scones.local.build import Ground, brief, build
 from scones.local.functions.workers import Options
 from scones.local.gateway import Gateway, Page
 from scones.local.identity import Identity
@@ -106,7 +106,7 @@ async def _serve(
         for service in services.values():
             if hasattr(service, "__aenter__"):
                 await stack.enter_async_context(service)
-        gateway.carry(services, BRIEF)
+        gateway.carry(services, brief(services))
         config = uvicorn.Config(
             gateway, http=OnePieceProtocol, ws="none", lifespan="off",
             log_config=None, access_log=False, server_header=False, proxy_headers=False,

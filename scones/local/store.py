@@ -4,15 +4,19 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-CHECKPOINT_PAGES = 4000
-"""Pages (16 MB) of log before SQLite folds it into the file, which waits for the disk.
+FOLDED_COMMITS = 1000
+"""After so many the log is folded into the file, by a thread of its own: it waits for the disk.
 
-SQLite's own 1000 makes a write of many 2 KB rows stop four times as often.
+Left to SQLite, every thousandth page makes the write that adds it wait.
 """
+LOG_PAGES = 12_000
+"""A log of so many (48 MB) starts over: for that, writers wait for the last of it to be folded."""
+_MOST_LOG_PAGES = 16_000
+"""Where a few huge writes make such a log, SQLite folds it at once."""
 
 
 class Store:
@@ -26,7 +30,7 @@ class Store:
     https://www.sqlite.org/pragma.html#pragma_synchronous
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, log_pages: int = LOG_PAGES) -> None:
         """Open `path`, creating it and its folder.
 
         `schema` is SQL that may run at every start: `create table if not exists ...`.
@@ -37,10 +41,20 @@ class Store:
         self._writing_thread: int | None = None
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._commits, self._log_pages = 0, log_pages
+        self._folding: threading.Thread | None = None
         self._writer = self._connect()
         self._writer.execute("pragma journal_mode=wal")
-        self._writer.execute(f"pragma wal_autocheckpoint={CHECKPOINT_PAGES}")
+        self._writer.execute(f"pragma wal_autocheckpoint={_MOST_LOG_PAGES}")
         self._writer.executescript(schema)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a write would begin at once."""
+        free = self._lock.acquire(blocking=False)
+        if free:
+            self._lock.release()
+        return free
 
     def read(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Every row of a query."""
@@ -57,7 +71,9 @@ class Store:
     def write(self, sql: str, *values: Any) -> int:
         """One statement, committed on return; answers how many rows it touched."""
         with self._lock:
-            return self._writer.execute(sql, values).rowcount
+            touched = self._writer.execute(sql, values).rowcount
+            self._count_commit()
+            return touched
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -72,6 +88,7 @@ class Store:
                 raise
             else:
                 self._writer.execute("commit")
+                self._count_commit()
             finally:
                 self._writing_thread = None
 
@@ -79,8 +96,34 @@ class Store:
         """Fold the write-ahead log into the file and let go of it."""
         with self._lock:
             self._closed = True
+            folding = self._folding
+        if folding is not None:
+            folding.join()
+        with self._lock:
             self._close_readers()
             self._writer.close()
+
+    def _count_commit(self) -> None:
+        self._commits += 1
+        if self._commits < FOLDED_COMMITS or self._closed:
+            return
+        if self._folding is None or not self._folding.is_alive():
+            self._commits = 0
+            self._folding = threading.Thread(target=self._fold, name="fold", daemon=True)
+            self._folding.start()
+
+    def _fold(self) -> None:
+        """Fold what is in the log while others go on writing, at its end if it is long.
+
+        The log starts over only when all of it is in the file, which it never is while somebody
+        keeps writing.
+        """
+        with closing(self._connect()) as connection:
+            fold = "pragma wal_checkpoint(passive)"
+            _, pages, _ = connection.execute(fold).fetchone()
+            if pages >= self._log_pages:
+                with self._lock:
+                    connection.execute(fold)
 
     def _reader(self) -> sqlite3.Connection:
         """A connection that is nobody else's until it is put back."""

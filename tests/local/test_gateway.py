@@ -154,7 +154,10 @@ class Buckets:
 def test_brief_methods_run_on_the_event_loop_and_others_in_a_thread(tmp_path: Path) -> None:
     buckets = Buckets()
     app = Gateway(tmp_path)
-    app.carry({"s3": buckets}, brief={"s3": {"head_bucket"}})
-    for operation in ("head_bucket", "delete_bucket"):
-        asyncio.run(app.call("s3", operation, {"Bucket": "scones"}))
-    assert buckets._asked == {"head_bucket": True, "delete_bucket": False}
+    app.carry(
+        {"s3": buckets}, brief={"s3": {"head_bucket": lambda asked: asked["Bucket"] == "one"}}
+    )
+    for bucket, at_once in (("one", True), ("two", False)):
+        for operation in ("head_bucket", "delete_bucket"):
+            asyncio.run(app.call("s3", operation, {"Bucket": bucket}))
+        assert buckets._asked == {"head_bucket": at_once, "delete_bucket": False}

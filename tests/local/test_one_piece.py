@@ -9,6 +9,8 @@ import pytest
 
 from scones.local.one_piece import _Joining
 
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
 
 class Transport:
     """Keeps what is written."""
@@ -35,6 +37,8 @@ class Transport:
         ([b"head"], [b"head"]),
         ([b"head", b"1", b"2", b"3", b"4"], [b"head1", b"23", b"4"]),
         ([b"", b""], []),
+        ([GO_ON, b"head", b"body"], [GO_ON, b"headbody"]),
+        ([b"head", GO_ON], [b"head" + GO_ON]),
     ],
 )
 @pytest.mark.parametrize("closes", [True, False])

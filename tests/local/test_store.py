@@ -66,3 +66,21 @@ def test_a_closed_store_refuses(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
         store.read("select 1")
+
+
+def test_the_log_starts_over_while_writers_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "test.sqlite"
+    schema = "create table if not exists pages (n integer primary key, page blob)"
+    store = Store(path, schema, log_pages=1000)
+
+    def work(thread: int) -> None:
+        for number in range(8000):
+            row = thread * 100 + number % 100
+            store.write("insert or replace into pages values (?, ?)", row, bytes(4000))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    log_bytes = path.with_name("test.sqlite-wal").stat().st_size
+    assert 1000 * 4096 < log_bytes < 32_000 * 4096 / 2, "each write adds a page at least"
+    store.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["test.sqlite"]

@@ -125,7 +125,7 @@ def _members_elsewhere(shape: StructureShape, places: tuple[str, ...]) -> dict[s
 
 def one_line(text: str) -> str:
     """A header's value must not be able to end the header."""
-    return _CONTROL.sub(" ", text)
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
 
 
 def header_reader(shape: Any) -> Callable[[str], Value]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from botocore.model import Shape
@@ -54,13 +54,19 @@ def format_timestamp(moment: datetime, form: str) -> str:
     """The inverse; rfc822 has whole seconds only (RFC 9110, 5.6.7)."""
     if form == "unixtimestamp":
         return str(unix_seconds(moment))
-    moment = moment.astimezone(UTC)
     if form == "rfc822":
-        return format_datetime(moment, usegmt=True)
+        return _http_date(moment)
+    moment = moment.astimezone(UTC)
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     if moment.microsecond:
         text += f".{moment.microsecond:06}".removesuffix("000")
     return text + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _http_date(moment: datetime) -> str:
+    """Many objects are of the same second."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
 def unix_seconds(moment: datetime) -> int | float:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from scones.local.checksums import Checks
@@ -67,7 +68,8 @@ class Objects(Operations):
         check_key(Key)
         metadata = plain_metadata(Metadata)
         tags = header_tags(Tagging)
-        self._shelf.check_bucket(Bucket, ExpectedBucketOwner)
+        if ExpectedBucketOwner is not None or not isinstance(Body, bytes | BytesIO):
+            self._shelf.check_bucket(Bucket, ExpectedBucketOwner)  # else when its row is written
         expected = {
             "CRC32": ChecksumCRC32,
             "CRC32C": ChecksumCRC32C,

@@ -18,7 +18,8 @@ def object_tags(tag_set: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 def header_tags(header: str | None) -> dict[str, str]:
     """Object tags as PutObject takes them: the text of a query string."""
-    return _checked(parse_qsl(header or "", keep_blank_values=True), "Object", limit=10)
+    pairs = parse_qsl(header, keep_blank_values=True) if header else []
+    return _checked(pairs, "Object", limit=10)
 
 
 def kept(tags: Mapping[str, str]) -> str:
