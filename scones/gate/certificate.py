@@ -1,10 +1,7 @@
 """A threshold that keeps a promise: at most so many of the accepted pictures are wrong.
 
-Learn then Test (Angelopoulos et al. 2021, arXiv 2110.01052) with a fixed sequence: a grid of
-thresholds that no label has chosen is walked from the strictest on; at each the exact binomial test
-asks whether the accepted pictures could be wrong more often than the risk allows; the walk ends at
-the first threshold that does not pass, and the last that passed is the gate. The walk begins where
-enough pictures are accepted for an errorless test to pass, which depends on counts alone.
+A fixed grid of thresholds, which no label has chosen, is tested in the order of
+`scones.gate.sequence`, which also says why the promise holds; the last one that passes is the gate.
 
 With probability of at least the certainty over the draw of the labelled pictures, the share of
 wrong ones among accepted pictures of the same kind is then at most the risk. A threshold at which
@@ -13,20 +10,20 @@ the *counted* share is at most the risk breaks that promise in half of all draws
 
 import math
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
+
+from scones.gate.outlook import LIKELY, labels_wanted
+from scones.gate.sequence import fewest, last_passing
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 STRONGEST, STEP = 16.0, 0.05
 """The grid, in the logit of the confidence: 16 is where float32 rounds the confidence to 1."""
-MOST_ERRORS = 2000
-"""How many errors among accepted pictures `labels_needed` thinks ahead."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,12 @@ class Certificate:
     errors: int
     """How many of those are wrong."""
     more: int | None
-    """About how many more labels a promise needs; None with a gate, or where no number would do."""
+    """How many more labels it takes; None with a gate, or where no number would do."""
     pictures_sha256: str
     """Hash of the hashes of the n pictures, so that nobody certifies on what was trained on."""
+    chance: float | None = None
+    """That so many `more` certify something, if pictures go on as they came; None with a gate, or
+    where `more` are only the fewest that could."""
 
     @property
     def coverage(self) -> float:
@@ -62,24 +62,37 @@ class Certificate:
         of = "accepted pictures" if self.scope == "all" else f"pictures accepted as {self.scope}"
         promise = f"of the {of} at most {_percent(self.risk)} are wrong"
         sure = f"with {_percent(self.certainty)} certainty"
-        if self.threshold is not None:
-            return (
-                f"At a threshold of {self.threshold:.4f}, {promise}, {sure}: it accepts "
-                f"{self.accepted} of {self.n} held-out pictures, {self.errors} of them wrong."
-            )
-        missing = (
-            "no number of labels would do, the model errs too often even where it is surest"
-            if self.more is None
-            else f"about {self.more} more {'is' if self.more == 1 else 'are'} needed"
+        if self.threshold is None:
+            return f"Not certifiable that {promise}, {sure}: {self._missing()}."
+        return (
+            f"At a threshold of {self.threshold:.4f}, {promise}, {sure}: it accepts "
+            f"{self.accepted} of {self._labels()}, {self.errors} of them wrong."
         )
-        return f"Not certifiable with {self.n} labels that {promise}, {sure}: {missing}."
+
+    def _labels(self) -> str:
+        called = "" if self.scope == "all" else f" called {self.scope}"
+        return f"{self.n} training picture{'s' * (self.n != 1)} held out for this{called}"
+
+    def _missing(self) -> str:
+        if self.more is None:
+            return (
+                f"of {self._labels()} too many are wrong even where the model is surest, so more "
+                "of them would hardly help"
+            )
+        enough = (
+            f"it takes at least {self.more} more"
+            if self.chance is None
+            else f"about {self.more} more would make it likely ({_percent(self.chance)})"
+        )
+        return f"{self._labels()} {'is' if self.n == 1 else 'are'} too few; {enough}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"coverage": self.coverage}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        return cls(**{name: value[name] for name in cls.__dataclass_fields__})
+        named = {name: value[name] for name in cls.__dataclass_fields__ if name != "chance"}
+        return cls(**named, chance=value.get("chance"))  # cards of before it was told have none
 
 
 def certify(
@@ -109,6 +122,7 @@ def certify(
     grid = thresholds(num_classes)
     accepted, errors = count(confidence, wrong, grid)
     last = last_passing(accepted, errors, risk, delta)
+    more, chance = (None, None) if last is not None else _missing(confidence, wrong, risk, delta)
     return Certificate(
         scope=scope,
         risk=risk,
@@ -117,8 +131,9 @@ def certify(
         threshold=None if last is None else float(grid[last]),
         accepted=0 if last is None else int(accepted[last]),
         errors=0 if last is None else int(errors[last]),
-        more=_more(accepted, errors, len(confidence), risk, delta) if last is None else None,
+        more=more,
         pictures_sha256=pictures_sha256,
+        chance=chance,
     )
 
 
@@ -139,51 +154,15 @@ def count(confidence_N: Floats, wrong_N: NDArray[np.bool_], grid: Floats) -> tup
     return accepted.astype(np.int64), errors[accepted].astype(np.int64)
 
 
-def last_passing(accepted_M: Counts, errors_M: Counts, risk: float, delta: float) -> int | None:
-    """Index of the last threshold passed by the fixed sequence; None if the first one fails."""
-    asked = np.flatnonzero(accepted_M >= fewest(0, risk, delta))
-    p = stats.binom.cdf(errors_M[asked], accepted_M[asked], risk)
-    failed = np.flatnonzero(p > delta)
-    passed = asked[: failed[0]] if len(failed) else asked
-    return int(passed[-1]) if len(passed) else None
-
-
-def fewest(errors: int, risk: float, delta: float) -> int:
-    """The fewest accepted pictures that pass the test with so many errors: 59, 93, 124 at 5 %."""
-    return int(_fewest(risk, delta)[errors])
-
-
-@lru_cache(maxsize=64)
-def _fewest(risk: float, delta: float) -> Counts:
-    """`fewest` for 0 .. MOST_ERRORS errors, by bisection on all at once."""
-    errors = np.arange(MOST_ERRORS + 1)
-    low = errors.copy()
-    # Hoeffding: with m >= 2k/risk + 2 ln(1/delta)/risk^2 the test passes.
-    high = np.ceil(2 * errors / risk + 2 * math.log(1 / delta) / risk**2).astype(np.int64)
-    while np.any(high - low > 1):
-        middle = (low + high) // 2
-        passes = stats.binom.cdf(errors, middle, risk) <= delta
-        high, low = np.where(passes, middle, high), np.where(passes, low, middle)
-    return high
-
-
-def _more(accepted: Counts, errors: Counts, n: int, risk: float, delta: float) -> int | None:
-    """How many more labels, if errors and coverage stay as counted, at the best threshold.
-
-    Half an error is added everywhere, lest a handful of pictures without any promise too much.
-    """
-    if n == 0 or not accepted.any():
-        return fewest(0, risk, delta)
-    some = accepted > 0
-    rate = (errors[some] + 0.5) / (accepted[some] + 1)
-    by_errors = _fewest(risk, delta)
-    bearable = np.arange(len(by_errors)) / by_errors
-    k = np.searchsorted(np.maximum.accumulate(bearable), rate)
-    known = k < len(by_errors)
-    if not known.any():
-        return max(1, fewest(0, risk, delta) - n) if n < fewest(0, risk, delta) else None
-    wanted = by_errors[k[known]] * n / accepted[some][known]
-    return max(1, math.ceil(float(wanted.min())) - n)
+def _missing(
+    confidence: Floats, wrong: NDArray[np.bool_], risk: float, delta: float
+) -> tuple[int | None, float | None]:
+    """How many more labels, and how likely they do; too few to judge by: the fewest that could."""
+    n, least = len(confidence), fewest(0, risk, delta)
+    wanted = labels_wanted(confidence, wrong, risk, delta)
+    if wanted is not None:
+        return wanted - n, LIKELY
+    return (least - n, None) if n < least else (None, None)
 
 
 def _percent(share: float) -> str:

@@ -28,7 +28,7 @@ from scones.gate.certificate import Certificate, certify
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-TEMPERATURE_SPENDS = 0.8
+TEMPERATURE_SPENDS = 0.9
 """Part of delta kept for the way by temperature; a bias gets the rest, as it is rarely found."""
 CALIBRATES = 4
 """Where the share is split, every fourth picture of a class calibrates."""
