@@ -261,7 +261,7 @@ def stands(material: Material) -> str:
     said = {
         "certificate": "as the model's certificate says",
         "hand": "set by hand, which by itself promises nothing",
-        "default": "by default: nothing is certified",
+        "default": "the default: not certified, so it promises nothing",
     }
     return f"The gate stands at {material.threshold:.4g}, {said[material.threshold_from]}."
 

@@ -92,12 +92,14 @@ def judge(
     reference_M: Floats | None = None,
     first_N: NDArray[np.bool_] | None = None,
     pictures: Mapping[str, Drift] | None = None,
+    by_hand: bool = True,
 ) -> Findings:
     """All verdicts on a window, under the gate at `threshold`; also of no records.
 
     `baseline` and `reference_M`, the confidences to go on as before, are the gate's if not given.
     `first_N` are the records whose picture had not come before: a model answers the same picture
-    the same, so whatever counts right and wrong counts each once. None: all.
+    the same, so whatever counts right and wrong counts each once. None: all. `by_hand`: whether
+    somebody set the threshold; False: certificate or default did.
     """
     if baseline is None and gate is not None:
         baseline = gate.baseline
@@ -118,7 +120,7 @@ def judge(
     by_labels = counted(once, threshold)
     by_confidence = estimated(once.probabilities_NK, threshold, baseline)
     verdicts = (
-        _of_gate(threshold, gate, confidence, audited),
+        _of_gate(threshold, gate, confidence, audited, by_hand),
         _of_balance(balance, window.class_names),
         *(_of_mix(mix, window.class_names, baseline) for mix in mixes if baseline),
         _of_confidence(confidence, len(window)),
@@ -163,17 +165,20 @@ def _audit(window: Window, threshold: float, gate: Gate | None) -> Drift | None:
 
 
 def _of_gate(
-    threshold: float, gate: Gate | None, confidence: Drift, audited: Drift | None
+    threshold: float, gate: Gate | None, confidence: Drift, audited: Drift | None, by_hand: bool
 ) -> Verdict:
-    if gate is None:
-        said = f"The gate stands at {threshold:.4g} by hand: it promises nothing."
-        return Verdict("gate", "by hand", said)
-    if gate.overall.threshold is None or audited is None:
-        return Verdict("gate", "not certifiable", gate.overall.sentence())
+    stands = f"The gate stands at {threshold:.4g}"
+    if gate is None or gate.overall.threshold is None or audited is None:
+        why = gate.overall.sentence() if gate else "The model has no certificate."
+        if by_hand:
+            said = f"{stands}, set by hand, which promises nothing. {why}"
+            return Verdict("gate", "by hand", said)
+        said = f"{stands}, the default: not certified, so it promises nothing. {why}"
+        return Verdict("gate", "not certified" if gate is None else "not certifiable", said)
     if threshold < gate.overall.threshold:
         said = (
-            f"The gate stands at {threshold:.4g} by hand, below the certified "
-            f"{gate.overall.threshold:.4f}: it promises nothing."
+            f"{stands}, set by hand below the certified {gate.overall.threshold:.4f}: it promises "
+            "nothing."
         )
         return Verdict("gate", "by hand", said)
     reasons = []

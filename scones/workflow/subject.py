@@ -15,7 +15,7 @@ from scones.workflow.card import card_in, gate_of, read_card
 from scones.workflow.deploy import Deployment, last_deployment
 from scones.workflow.files import Files, open_files
 from scones.workflow.staged import Staged, read_staged
-from scones.workflow.threshold import choose
+from scones.workflow.threshold import HAND, choose
 from scones.workflow.truth import truth_at, truth_prefix
 
 MANIFEST, NO_TRUTH = "manifest", "none"
@@ -63,6 +63,8 @@ class Subject:
     files: Files
     class_names: tuple[str, ...]
     threshold: float
+    by_hand: bool
+    """Whether somebody set the threshold; else certificate or default did."""
     since_s: float = 0.0
     """Records before are another model's."""
     gate: Gate | None = None
@@ -94,7 +96,9 @@ def subject(clients: Clients | None, settings: Settings, question: Question) -> 
     )
     found = _with_baseline(found, question.baseline)
     found = _with_truth(clients, found, question)
-    return found if question.threshold is None else replace(found, threshold=question.threshold)
+    if question.threshold is None:
+        return found
+    return replace(found, threshold=question.threshold, by_hand=True)
 
 
 def _deployed(clients: Clients) -> Subject:
@@ -106,6 +110,7 @@ def _deployed(clients: Clients) -> Subject:
         open_files(place, clients.s3, settings.parallel),
         deployment.classes,
         deployment.threshold,
+        deployment.threshold_from == HAND,
         # Capture times are cut to whole seconds.
         since_s=float(int(deployment.deployed_at.timestamp())),
         gate=gate,
@@ -134,7 +139,8 @@ def _elsewhere(clients: Clients | None, settings: Settings, question: Question) 
     assert question.source is not None, "what is not deployed is named"
     s3 = clients.s3 if clients else None
     files = open_files(question.source, s3, settings.parallel)
-    return Subject(files, settings.classes, choose(settings.threshold, None).value)
+    threshold = choose(settings.threshold, None)
+    return Subject(files, settings.classes, threshold.value, threshold.source == HAND)
 
 
 def _with_baseline(found: Subject, baseline: str | None) -> Subject:

@@ -138,6 +138,7 @@ def _judge(
         reference_M=reference,
         first_N=look.first,
         pictures=_picture_drift(clients, about, look, cache) if question.pictures else None,
+        by_hand=about.by_hand,
     )
 
 

@@ -188,7 +188,10 @@ def test_the_page_opens_offline_and_holds_its_pictures() -> None:
     [
         ("certificate", "The gate stands at 0.8765, as the model's certificate says."),
         ("hand", "The gate stands at 0.8765, set by hand, which by itself promises nothing."),
-        ("default", "The gate stands at 0.8765, by default: nothing is certified."),
+        (
+            "default",
+            "The gate stands at 0.8765, the default: not certified, so it promises nothing.",
+        ),
     ],
 )
 def test_who_says_the_threshold_is_told_beside_the_promise(source: str, words: str) -> None:

@@ -92,16 +92,40 @@ def test_a_threshold_by_hand_promises_nothing() -> None:
     assert gate.overall.threshold is not None
     window = stream(gate, 50)
     assert state(judge(window, 0.8), "gate") == "by hand"
+    assert "set by hand, which promises nothing" in sentence(judge(window, 0.8), "gate")
     below = judge(window, gate.overall.threshold - 0.01, gate=gate)
     assert state(below, "gate") == "by hand"
     assert "below the certified" in sentence(below, "gate")
 
 
+def test_the_default_threshold_is_not_called_somebodys() -> None:
+    gate = trained()
+    findings = judge(stream(gate, 50), 0.8, by_hand=False)
+    assert state(findings, "gate") == "not certified"
+    assert sentence(findings, "gate") == (
+        "The gate stands at 0.8, the default: not certified, so it promises nothing. The model has "
+        "no certificate."
+    )
+
+
 def test_a_gate_that_could_not_be_certified_says_so() -> None:
     gate = trained(20)
-    findings = judge(stream(gate, 50), gate.threshold(0.8), gate=gate)
+    findings = judge(stream(gate, 50), gate.threshold(0.8), gate=gate, by_hand=False)
     assert state(findings, "gate") == "not certifiable"
-    assert "more are needed" in sentence(findings, "gate")
+    assert "20 training pictures held out for this are too few" in sentence(findings, "gate")
+    assert "the default: not certified" in sentence(findings, "gate")
+    assert state(judge(stream(gate, 50), 0.9, gate=gate), "gate") == "by hand"
+
+
+def test_few_labels_that_speak_against_it_suspend_nothing_yet_and_more_do() -> None:
+    gate = trained()
+    same = stream(gate, 400)
+    third_wrong = np.where(np.arange(400) % 3 == 0, 1 - same.truth_N, same.truth_N)
+    for arrived, wanted in ((4, "active"), (100, "suspended")):
+        known = np.where(np.arange(400) < arrived, third_wrong, UNKNOWN)
+        window = Window(NAMES, same.at_N, same.probabilities_NK, known)
+        findings = judge(window, gate.threshold(0.8), gate=gate, by_hand=False)
+        assert state(findings, "gate") == wanted
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

@@ -50,5 +50,5 @@ def test_a_summary_of_nothing_and_of_many_errors_fits_eighty_columns() -> None:
         text = summary(examine(material), Settings())
         assert max(len(line) for line in text.splitlines()) <= 80
         assert "dataset: sample" in text
-        assert "gate          The gate stands at 0.8, by default: nothing is certified." in text
+        assert "gate          The gate stands at 0.8, the default: not certified" in text
         assert "promise       Not certifiable" in text
