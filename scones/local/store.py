@@ -83,14 +83,14 @@ class Store:
             self._writing_thread = threading.get_ident()
             try:
                 yield self._writer
-            except BaseException:
-                self._writer.execute("rollback")
-                raise
-            else:
                 self._writer.execute("commit")
-                self._count_commit()
+            except BaseException:
+                if self._writer.in_transaction:  # a full disk makes SQLite itself roll back
+                    self._writer.execute("rollback")
+                raise
             finally:
                 self._writing_thread = None
+            self._count_commit()
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
@@ -115,15 +115,14 @@ class Store:
     def _fold(self) -> None:
         """Fold what is in the log while others go on writing, at its end if it is long.
 
-        The log starts over only when all of it is in the file, which it never is while somebody
-        keeps writing.
+        The log starts over only when all of it is in the file and nobody reads from it, which never
+        happens while some write and others read: so writers wait, and with them the last readers.
         """
         with closing(self._connect()) as connection:
-            fold = "pragma wal_checkpoint(passive)"
-            _, pages, _ = connection.execute(fold).fetchone()
+            _, pages, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
             if pages >= self._log_pages:
                 with self._lock:
-                    connection.execute(fold)
+                    connection.execute("pragma wal_checkpoint(restart)")
 
     def _reader(self) -> sqlite3.Connection:
         """A connection that is nobody else's until it is put back."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -68,19 +69,41 @@ def test_a_closed_store_refuses(tmp_path: Path) -> None:
         store.read("select 1")
 
 
-def test_the_log_starts_over_while_writers_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readers", [0, 2])
+def test_the_log_starts_over_while_others_go_on(tmp_path: Path, readers: int) -> None:
     path = tmp_path / "test.sqlite"
     schema = "create table if not exists pages (n integer primary key, page blob)"
-    store = Store(path, schema, log_pages=1000)
+    store, done = Store(path, schema, log_pages=1000), Event()
 
-    def work(thread: int) -> None:
+    def write(thread: int) -> None:
         for number in range(8000):
             row = thread * 100 + number % 100
             store.write("insert or replace into pages values (?, ?)", row, bytes(4000))
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, range(4)))
+    def read() -> None:
+        while not done.is_set():
+            store.read("select sum(length(page)) from pages")
+
+    with ThreadPoolExecutor(4 + readers) as pool:
+        reading = [pool.submit(read) for _ in range(readers)]
+        writing = [pool.submit(write, thread) for thread in range(4)]
+        for each in writing:
+            each.result()
+        done.set()
+        for each in reading:
+            each.result()
     log_bytes = path.with_name("test.sqlite-wal").stat().st_size
     assert 1000 * 4096 < log_bytes < 32_000 * 4096 / 2, "each write adds a page at least"
     store.close()
     assert [each.name for each in tmp_path.iterdir()] == ["test.sqlite"]
+
+
+def test_a_transaction_that_fills_the_disk_says_so_and_the_next_one_works(store: Store) -> None:
+    store.write("pragma max_page_count = 20")
+    with pytest.raises(sqlite3.OperationalError, match="full"), store.transaction() as connection:
+        while True:
+            connection.execute("insert into numbers (thread) values (?)", ("x" * 4000,))
+    store.write("pragma max_page_count = 1000")
+    with store.transaction() as connection:
+        connection.execute("insert into numbers (n) values (7)")
+    assert _numbers(store) == [7]
