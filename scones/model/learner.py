@@ -62,8 +62,10 @@ class Learner:
         order_N = torch.randperm(count, generator=self._generator, device=pixels_NCHW.device)
         losses, right = [], []
         for number, rows_B in enumerate(torch.split(order_N[: steps * size], size)):
-            rate = learning_rate(self.recipe, self.epochs * steps + number, steps)
+            step = self.epochs * steps + number
+            rate = learning_rate(self.recipe, step, steps)
             loss, calls_B = self._step(pixels_NCHW[rows_B], targets_N[rows_B], rate)
+            self._follow(step)
             losses.append(loss)
             right.append(calls_B == self._labels_N[rows_B])
         self._check(torch.stack(losses), steps)
@@ -89,10 +91,13 @@ class Learner:
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self._optimizer.step()
-        self._follow()
         return loss.detach(), logits_BK.detach().argmax(1)
 
     def _check(self, losses_S: Tensor, steps: int) -> None:
+        """The losses of an epoch, and by one picture the one that its last weights would give."""
+        sound = torch.isfinite(self.logits(self._pixels_NCHW[:1])).all()
+        coming = torch.where(sound, 0.0, torch.nan)
+        losses_S = torch.cat([losses_S, coming[None]])
         bad = torch.nonzero(~torch.isfinite(losses_S))
         if len(bad):
             step = self.epochs * steps + int(bad[0])
@@ -143,12 +148,14 @@ class Learner:
         return {name: value.clone() for name, value in self._network.state_dict().items()}
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average of the weights a little towards the weights."""
+    def _follow(self, step: int) -> None:
+        """Move the average of the weights a little towards the weights, at first more."""
         if self._average is None:
             return
+        # TensorFlow's ExponentialMovingAverage: else a short fit would keep its random start.
+        decay = min(self.recipe.averaging, (1 + step) / (10 + step))
         for name, value in self._network.state_dict().items():
             if value.is_floating_point():
-                self._average[name].lerp_(value, 1 - self.recipe.averaging)
+                self._average[name].lerp_(value, 1 - decay)
             else:
                 self._average[name].copy_(value)

@@ -4,7 +4,7 @@ Chosen by 5-fold cross-validation on the 1000 training pictures of bicycles and 
 was tried, with figures, is in docs/model-choices.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Recipe:
 
     name: str
     networks: int = 1
-    """Trained side by side on the same pictures, their logits averaged."""
+    """Trained side by side on the same pictures, their logits averaged; an even number, since two
+    cores train two of them at a time."""
     widths: tuple[int, ...] = (32, 64, 128)
     """Channels of each stage."""
     epochs: int = 40
@@ -62,7 +63,8 @@ class Recipe:
     lr_scheduler_factor: float = 0.1
     label_smoothing: float = 0.1
     averaging: float = 0.0
-    """Decay a step of the moving average of the weights; 0: the last weights are the model."""
+    """Decay a step of the moving average of the weights, less in the first steps; 0: the last
+    weights are the model."""
     augmentation: Augmentation = Augmentation()
 
 
@@ -70,6 +72,13 @@ FULL = Augmentation(
     flip=True, shift=3.0, rotation=15.0, scale=0.2, shear=0.15, bent=0.5, colour=0.3, cutout=0.375
 )
 
-QUICK = Recipe("quick", augmentation=FULL)
-BEST = Recipe("best", networks=3, widths=(48, 96, 192), epochs=80, augmentation=FULL)
+QUICK = Recipe("quick", networks=2, epochs=30, averaging=0.98, augmentation=FULL)
+BEST = Recipe(
+    "best",
+    networks=4,
+    widths=(48, 96, 192),
+    epochs=80,
+    averaging=0.98,
+    augmentation=replace(FULL, cutmix=0.5),
+)
 PROFILES = {recipe.name: recipe for recipe in (QUICK, BEST)}

@@ -47,6 +47,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not same(one, other)
 
 
+def test_an_average_of_few_steps_has_left_the_random_start(images: Images, tiny: Recipe) -> None:
+    last, averaged = (
+        fit.fit(images, replace(tiny, averaging=decay)).fitted().weights[0]["head.weight"]
+        for decay in (0.0, 0.999)
+    )
+    start = Fitting(images, tiny).fitted().weights[0]["head.weight"]
+    assert (averaged - last).norm() < (averaged - start).norm()
+
+
 def test_what_others_draw_meanwhile_changes_nothing(images: Images, tiny: Recipe) -> None:
     one = fit.fit(images, tiny).fitted().weights[0]
 
