@@ -146,7 +146,10 @@ def _check(todo: Plan, train: Channel) -> None:
 
 
 def hold_out(todo: Plan, images: Images) -> tuple[Images, Images]:
-    """Pictures to fit on, and those that no fit and no choice ever sees."""
+    """Pictures to fit on, and different ones that no fit and no choice ever sees.
+
+    Of copies among the latter one is left: they would count as independent, and are not.
+    """
     count = todo.certify
     if count is None:
         count = min(HELD_OUT, int(HELD_OUT_SHARE * len(images)))
@@ -154,8 +157,15 @@ def hold_out(todo: Plan, images: Images) -> tuple[Images, Images]:
         raise ValueError(
             f"certify is {count}; of {len(images)} pictures at most half can be held out"
         )
-    kept, taken = split.stratified(images.labels_N, count, todo.seed)
-    return images.take(kept), images.take(taken)
+    copy_of_N = split.copies(images.pixels_NHWC)
+    kept, taken = split.stratified(images.labels_N, count, todo.seed, copy_of_N)
+    different = split.once(taken, copy_of_N)
+    if len(different) < len(taken):
+        log.info(
+            "%d held-out pictures are copies of others; each certifies once",
+            len(taken) - len(different),
+        )
+    return images.take(kept), images.take(different)
 
 
 def _fitting(todo: Plan, folders: Folders, images: Images) -> Fitting:

@@ -85,7 +85,8 @@ class Fitting:
         self._best: tuple[State, ...] = ()
         if stopping is not None:
             count = max(len(images.class_names), round(stopping.share * len(images)))
-            kept, taken = split.stratified(images.labels_N, count, seed)
+            copy_of_N = split.copies(images.pixels_NHWC)
+            kept, taken = split.stratified(images.labels_N, count, seed, copy_of_N)
             self._inner, images = images.take(taken), images.take(kept)
         if start and len(start) != recipe.networks:
             raise ValueError(f"the earlier model has {len(start)} networks, not {recipe.networks}")
@@ -215,7 +216,7 @@ def out_of_fold(
 ) -> tuple[split.Rows, Logits]:
     """The rows of one fold, and their logits_MK by a fit of the others; the same folds for all
     seeds."""
-    fold_N = split.folds(images.labels_N, count, seed=0)
+    fold_N = split.folds(images.labels_N, count, 0, split.copies(images.pixels_NHWC))
     rows_M = np.flatnonzero(fold_N == fold)
     fitting = fit(images.take(np.flatnonzero(fold_N != fold)), recipe, seed * count + fold)
     return rows_M, fitting.logits(images.take(rows_M).pixels_NHWC)

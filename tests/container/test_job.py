@@ -149,6 +149,26 @@ def test_certify_0_lets_all_pictures_train_and_promises_nothing(lay_out: LayOut)
     assert card(base).threshold is None
 
 
+def test_a_picture_that_came_twice_certifies_once_and_never_trains_as_well(
+    lay_out: LayOut,
+) -> None:
+    base = lay_out(60, **QUICKLY, certify=28)
+    folder = base / "input" / "data" / "train"
+    names = [f"train_{i}.png" for i in range(60)]
+    for i in range(0, 40, 4):  # 0 and 2 are of one class, and so on
+        (folder / names[i + 2]).write_bytes((folder / names[i]).read_bytes())
+    todo = plan(job.Folders(base).hyperparameters())
+    train = channels.read(base / "input" / "data", "train", todo.class_names, 32, 32)
+    fitted_on, held_out = job.hold_out(todo, train.images)
+    kept, taken = (
+        [(folder / name).read_bytes() for name in each.filenames] for each in (fitted_on, held_out)
+    )
+    assert not set(kept) & set(taken)
+    assert len(set(taken)) == len(taken)
+    assert 28 / 2 <= len(taken) < 28
+    assert len(kept) == 60 - 28
+
+
 def test_out_of_fold_figures_are_an_estimate_and_say_so(lay_out: LayOut) -> None:
     base = lay_out(**QUICKLY, certify=0, folds=3)
     assert run(base) == 0
