@@ -6,62 +6,25 @@ can be saved and loaded, and a later run reads new files only. Pictures stay whe
 _N records in the order of time, _NK records by classes.
 """
 
-import contextlib
 import hashlib
-import json
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, BinaryIO, Literal
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scones.monitor.bulk import LONGEST_ID, PACKED, TIME, Bulk, Line, lines, pack
 from scones.monitor.capture import SUM_SLACK, Fault, Record, read_records
 from scones.monitor.windows import UNKNOWN, Labels, Window
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
-CHUNK = 50_000
-"""Records that are held as Python objects at a time, some 30 MB."""
-LONGEST_ID = 64
-"""Characters of an id that count; AWS takes InferenceIds of up to 64."""
-
-
-class Output(msgspec.Struct, frozen=True, gc=False):
-    """An answer that was captured as text; any other is read the long way."""
-
-    data: str
-    encoding: Literal["JSON"]
-
-
-class CaptureData(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """The answer alone: the decoder skips what is not named, pictures above all."""
-
-    endpoint_output: Output
-
-
-class EventMetadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """Which request it was, and when."""
-
-    event_id: str
-    inference_time: Annotated[datetime, msgspec.Meta(tz=True)]
-    inference_id: str = ""
-
-
-class Line(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """What the columns hold of a captured line."""
-
-    capture_data: CaptureData
-    event_metadata: EventMetadata
-
-
-_decode_lines = msgspec.json.Decoder(Line).decode_lines
-_decode_row = msgspec.json.Decoder(list[float]).decode
+HELD_BYTES = 1 << 24
+"""Of files, that are held until they are packed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +50,14 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.at_N)
+
+    @property
+    def num_classes(self) -> int:
+        return int(self.probabilities_NK.shape[1])
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
+        """The chosen records, of the same files."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _ARRAYS})
 
     def window(
         self,
@@ -126,62 +97,116 @@ def update(
     files: Iterable[tuple[str, bytes]],
     *,
     pictures: bool = False,
-    chunk: int = CHUNK,
+    chunk: int = PACKED,
 ) -> Columns:
     """The columns with the records of new files: (name, content), none of them read before.
 
     A record that comes twice counts once. A line that cannot be read, or that has another number of
     classes, is a fault. `pictures` takes the pictures' hashes as well, for truth from a manifest.
-    `chunk` records are turned into arrays at a time.
+    `chunk` lines are packed at a time.
     """
-    num_classes = known.probabilities_NK.shape[1]
-    parts, pieces, size, index = [known], [], 0, len(known.files)
     names: list[str] = []
-    faults: list[Fault] = []
-    for name, content in files:
-        piece = _read(name, content, num_classes, pictures, faults)
-        names.append(name)
-        pieces.append((index, piece))
-        index, size = index + 1, size + len(piece.ids)
-        if size >= chunk:
-            parts.append(_columns(pieces, num_classes))
-            pieces, size = [], 0
+    contents: dict[str, bytes] = {}
+
+    def bulks() -> Iterator[Bulk]:
+        held: list[tuple[int, list[Line] | None]] = []
+        num_lines, size_bytes = 0, 0
+        for number, (name, content) in enumerate(files):
+            names.append(name)
+            contents[name] = content
+            held.append((number, None if pictures else lines(content)))
+            num_lines, size_bytes = num_lines + len(held[-1][1] or ()), size_bytes + len(content)
+            if num_lines >= chunk or size_bytes >= HELD_BYTES:
+                yield pack(held, known.num_classes)
+                held, num_lines, size_bytes = [], 0, 0
+                contents.clear()
+        yield pack(held, known.num_classes)
+
+    return grow(known, names, bulks(), contents.__getitem__)
+
+
+def grow(
+    known: Columns, names: Sequence[str], bulks: Iterable[Bulk], content: Callable[[str], bytes]
+) -> Columns:
+    """The columns with the records of new files that were read in bulk, in whatever order.
+
+    `content` gives what an odd file holds, asked for before the next bulk is taken.
+    """
+    parts, faults = [known], dict[int, list[Fault]]()
+    for bulk in bulks:
+        part, odd = _of_bulk(bulk, known)
+        pieces = []
+        for number in odd:
+            faults[number] = []
+            piece = _read(names[number], content(names[number]), known.num_classes, faults[number])
+            pieces.append((number + len(known.files), piece))
+        parts += [part, _columns(pieces, known.num_classes)]
     if not names:
         return known
-    parts.append(_columns(pieces, num_classes))
-    return _once(parts, known.files + tuple(names), known.faults + tuple(faults))
+    found = tuple(fault for number in sorted(faults) for fault in faults[number])
+    return _once(parts, known.files + tuple(names), known.faults + found)
+
+
+class Saved(msgspec.Struct, array_like=True):
+    """What stands before the kept arrays."""
+
+    num_classes: int
+    num_records: int
+    constant: list[str]
+    """Arrays of which one element is kept, for all are equal."""
+    files: list[str]
+    faults: list[tuple[str, int, str]]
 
 
 def save(columns: Columns, stream: BinaryIO) -> None:
-    """Write the columns to a binary stream, as numpy's .npz."""
-    told = {
-        "files": columns.files,
-        "faults": [(fault.source, fault.line, fault.reason) for fault in columns.faults],
-    }
-    arrays: dict[str, Any] = {name: getattr(columns, name) for name in _ARRAYS}
-    np.savez(stream, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
+    """Write the columns to a binary stream: what they are as MessagePack, then the arrays."""
+    arrays = {name: getattr(columns, name) for name in _ARRAYS}
+    constant = [name for name, each in arrays.items() if len(each) and (each == each[0]).all()]
+    faults = [(fault.source, fault.line, fault.reason) for fault in columns.faults]
+    told = msgspec.msgpack.encode(
+        Saved(columns.num_classes, len(columns), constant, list(columns.files), faults)
+    )
+    stream.write(len(told).to_bytes(8, "little") + told)
+    for name, each in arrays.items():
+        stream.write(np.ascontiguousarray(each[:1] if name in constant else each).data)
 
 
 def load(stream: BinaryIO) -> Columns:
     """Read what `save` wrote; ValueError where it is something else."""
     try:
-        with np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
-            told = json.loads(archive["told"].tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        told = msgspec.msgpack.decode(
+            stream.read(int.from_bytes(stream.read(8), "little")), type=Saved
+        )
+        arrays = {name: _array(name, told, stream) for name in _ARRAYS}
+    except (OSError, ValueError, MemoryError, OverflowError, msgspec.DecodeError) as error:
         raise ValueError(f"these are no saved columns: {error}") from error
-    faults = tuple(Fault(*fault) for fault in told["faults"])
-    return Columns(**arrays, files=tuple(told["files"]), faults=faults)
+    faults = tuple(Fault(*fault) for fault in told.faults)
+    return Columns(**arrays, files=tuple(told.files), faults=faults)
+
+
+def _array(name: str, told: Saved, stream: BinaryIO) -> Any:
+    like = getattr(empty(told.num_classes), name)
+    kept = 1 if name in told.constant else told.num_records
+    size_bytes = kept * like.dtype.itemsize * math.prod(like.shape[1:])
+    content = stream.read(size_bytes)
+    if len(content) != size_bytes:
+        raise ValueError(f"{name} is cut off")
+    found = np.frombuffer(content, like.dtype).reshape(kept, *like.shape[1:])
+    return np.repeat(found, told.num_records, axis=0) if name in told.constant else found
 
 
 def keys(ids: Sequence[str]) -> Keys:
     """A 64-bit hash of each id's first 64 bytes: the same in every run, unlike Python's own."""
     try:
-        text = np.array(ids, f"S{LONGEST_ID}")
+        return _hashed(np.array(ids, f"S{LONGEST_ID}"))
     except UnicodeEncodeError:
-        text = np.array([each.encode() for each in ids], f"S{LONGEST_ID}")
-    words_NW = text.view("<u8").reshape(len(ids), LONGEST_ID // 8)
-    mixed = np.zeros(len(ids), np.uint64)
+        return _hashed(np.array([each.encode() for each in ids], f"S{LONGEST_ID}"))
+
+
+def _hashed(text_N: NDArray[np.bytes_]) -> Keys:
+    """Of texts of 64 bytes."""
+    words_NW = text_N.view("<u8").reshape(len(text_N), LONGEST_ID // 8)
+    mixed = np.zeros(len(text_N), np.uint64)
     for word_N in words_NW.T:
         # splitmix64 (Steele, Lea & Flood 2014), chained.
         mixed = (mixed ^ word_N) + np.uint64(0x9E3779B97F4A7C15)
@@ -211,15 +236,56 @@ class Piece:
     digests: list[int]
 
 
-def _read(
-    name: str, content: bytes, num_classes: int, pictures: bool, faults: list[Fault]
-) -> Piece:
-    """A file's records, all at once where every line is plain, else one by one."""
-    if not pictures:
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            piece = _plain(_decode_lines(content), num_classes)
-            if piece is not None:
-                return piece
+def _of_bulk(bulk: Bulk, known: Columns) -> tuple[Columns, list[int]]:
+    """Columns of plain files, and the numbers of those that are odd, also by what numbers say."""
+    p_NK = np.frombuffer(bulk.probabilities).reshape(-1, known.num_classes)
+    at_N, is_time_N = _moments(bulk.times)
+    good_N = is_time_N & np.all((p_NK >= 0) & (p_NK <= 1 + SUM_SLACK), axis=1)
+    file_N = np.repeat(np.array(bulk.files, np.int32), bulk.counts)
+    whole = Columns(
+        at_N,
+        np.minimum(p_NK, 1.0),
+        _keys_of(bulk.events, bulk.event_width, len(at_N)),
+        np.broadcast_to(np.int32(0), len(at_N)),
+        _keys_of(bulk.inferences, bulk.inference_width, len(at_N)),
+        np.broadcast_to(np.uint64(0), len(at_N)),
+        file_N + np.int32(len(known.files)),
+    )
+    if good_N.all():
+        return whole, bulk.odd
+    odd = np.unique(file_N[~good_N])
+    return whole.take(~np.isin(file_N, odd)), sorted([*bulk.odd, *odd.tolist()])
+
+
+def _moments(times: bytes) -> tuple[Floats, NDArray[np.bool_]]:
+    """Seconds since 1970 of times such as 2026-01-01T00:00:00Z, and whether each is one."""
+    digits = np.frombuffer(times, np.uint8).reshape(-1, len(TIME)).T.astype(np.int64) - ord("0")
+
+    def number(start: int, end: int) -> NDArray[np.int64]:
+        powers = 10 ** np.arange(end - start)[::-1]
+        found: NDArray[np.int64] = powers @ digits[start:end]
+        return found
+
+    month = number(5, 7)
+    months = ((number(0, 4) - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days, next_month = (each.astype("datetime64[D]") for each in (months, months + 1))
+    day, hour, minute, second = number(8, 10), number(11, 13), number(14, 16), number(17, 19)
+    good = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
+    good &= day <= (next_month - days).astype(np.int64)
+    good &= number(0, 4) >= 1
+    at = (days.astype(np.int64) + day - 1) * 86400 + hour * 3600 + minute * 60 + second
+    return at.astype(np.float64), good
+
+
+def _keys_of(texts: bytes, width: int, n: int) -> Keys:
+    """`keys` of texts of one width."""
+    if width == 0:
+        return np.broadcast_to(_NO_ID, n)
+    return _hashed(np.frombuffer(texts, f"S{width}").astype(f"S{LONGEST_ID}"))
+
+
+def _read(name: str, content: bytes, num_classes: int, faults: list[Fault]) -> Piece:
+    """An odd file's records, line by line."""
     records, bad = read_records(content, name)
     faults += bad
     faults += (
@@ -228,25 +294,6 @@ def _read(
         if len(record.probabilities) != num_classes
     )
     return _piece([r for r in records if len(r.probabilities) == num_classes], num_classes)
-
-
-def _plain(lines: Sequence[Line], num_classes: int) -> Piece | None:
-    """The piece of plain lines; None where an answer is no row of probabilities."""
-    rows = [_decode_row(line.capture_data.endpoint_output.data) for line in lines]
-    if any(len(row) != num_classes for row in rows):
-        return None
-    p_NK = np.array(rows, np.float64).reshape(-1, num_classes)
-    if not np.all((p_NK >= 0) & (p_NK <= 1 + SUM_SLACK)):
-        return None
-    events = [line.event_metadata for line in lines]
-    return Piece(
-        [event.inference_time.timestamp() for event in events],
-        np.minimum(p_NK, 1.0),
-        [event.event_id for event in events],
-        [event.inference_id for event in events],
-        [0] * len(events),
-        [0] * len(events),
-    )
 
 
 def _piece(records: Sequence[Record], num_classes: int) -> Piece:
@@ -282,15 +329,38 @@ def _columns(pieces: Sequence[tuple[int, Piece]], num_classes: int) -> Columns:
 
 
 def _once(parts: Sequence[Columns], files: tuple[str, ...], faults: tuple[Fault, ...]) -> Columns:
-    """All parts' records, each once, in the order of time."""
-    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    """All parts' records, each once, in the order of time, of equal times in that of files."""
+
+    def whole(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    file_N, at_N = whole("file_N"), whole("at_N")
+    order = np.arange(len(file_N)) if _rises(file_N) else np.argsort(file_N, kind="stable")
     # The item counts in the key of a record, so that a batch response keeps all of its rows.
-    key_N = whole["event_N"] + whole["item_N"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    first = np.sort(np.unique(key_N, return_index=True)[1])
-    order = first[np.argsort(whole["at_N"][first], kind="stable")]
-    return Columns(
-        **{name: each[order] for name, each in whole.items()}, files=files, faults=faults
-    )
+    key_N = whole("event_N") + whole("item_N").astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = order[_new(key_N[order])]
+    if not _rises(at_N[order]):
+        order = order[np.argsort(at_N[order], kind="stable")]
+    # One array at a time, so that never two of all of them are in memory.
+    arrays: dict[str, Any] = {name: whole(name)[order] for name in _ARRAYS}
+    return Columns(**arrays, files=files, faults=faults)
+
+
+def _new(key_N: Keys) -> NDArray[np.bool_]:
+    """Where a key comes for the first time; few come again, so only those are looked up."""
+    ordered = np.sort(key_N)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    new_N = np.ones(len(key_N), bool)
+    if len(again):
+        places = np.flatnonzero(again[np.searchsorted(again, key_N).clip(max=len(again) - 1)]
+                                == key_N)  # fmt: skip
+        new_N[places] = False
+        new_N[places[np.unique(key_N[places], return_index=True)[1]]] = True
+    return new_N
+
+
+def _rises(values_N: NDArray[Any]) -> bool:
+    return bool((values_N[1:] >= values_N[:-1]).all())
 
 
 def _label(truth_N: Labels, key_N: Keys, known: Keys, labels: Sequence[int]) -> None:

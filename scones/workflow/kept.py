@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from scones.monitor import columns, measured
+from scones.monitor.bulk import Bulk
 from scones.monitor.columns import Columns
 from scones.monitor.measured import Measured
 from scones.monitor.pictures import Measures, measure
-from scones.workflow.files import Files
+from scones.workflow.files import Files, Folder
 from scones.workflow.progress import Step
+from scones.workflow.readers import reading
 
 Kept = TypeVar("Kept")
 
@@ -43,7 +45,7 @@ class Cache:
         Without `pictures` nothing is measured and no picture is hashed. Where files that were read
         are gone, everything is read anew.
         """
-        known = self._load("columns.npz", columns.load, columns.empty(num_classes))
+        known = self._load("columns.msgpack", columns.load, columns.empty(num_classes))
         seen = self._load("measures.npz", measured.load, measured.nothing())
         if pictures and seen.num_files != len(known.files):
             known, seen = columns.empty(num_classes), measured.nothing()
@@ -65,12 +67,16 @@ class Cache:
                 step.advance()
                 yield name, content
 
-        known = columns.update(known, passing(), pictures=pictures)
+        if pictures or not isinstance(files, Folder):
+            known = columns.update(known, passing(), pictures=pictures)
+        else:
+            with reading(files.path, new, num_classes) as bulks:
+                known = columns.grow(known, new, _told(bulks, step), files.content)
         if pictures:
             times = [at for some, _ in found for at in some]
             seen = seen.grown(times, [each for _, some in found for each in some], len(new))
             self._write("measures.npz", lambda stream: measured.save(seen, stream))
-        self._write("columns.npz", lambda stream: columns.save(known, stream))
+        self._write("columns.msgpack", lambda stream: columns.save(known, stream))
         return known, seen
 
     def reference(self, sha256: str, fetch: Callable[[], list[bytes]]) -> list[Measures]:
@@ -103,6 +109,12 @@ class Cache:
                 f"home: {str(self.folder)!r} cannot be written ({error.strerror}); "
                 "choose another with --home"
             ) from error
+
+
+def _told(bulks: Iterator[Bulk], step: Step) -> Iterator[Bulk]:
+    for bulk in bulks:
+        step.advance(len(bulk.files) + len(bulk.odd))
+        yield bulk
 
 
 def cache_of(home: Path, place: str, num_classes: int, pictures: bool) -> Cache:

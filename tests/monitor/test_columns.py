@@ -108,7 +108,7 @@ def test_columns_are_saved_and_loaded() -> None:
     assert same(load(stream), columns)
 
 
-@pytest.mark.parametrize("cut", [0, 10, 400, -30])
+@pytest.mark.parametrize("cut", [0, 10, 60, -30])
 def test_a_broken_cache_is_refused(cut: int) -> None:
     stream = io.BytesIO()
     save(update(empty(2), [("a", line("a"))]), stream)

@@ -192,7 +192,7 @@ def test_only_new_files_are_read(world: World) -> None:
     assert (count(), len(read)) == (2, 0)
     world.capture("c.jsonl", [line(1, 0.9), line(2, 0.9)])
     assert (count(), read) == (3, ["AllTraffic/2026/11/20/09/c.jsonl"])
-    (cache.folder / "columns.npz").write_bytes(b"broken")
+    (cache.folder / "columns.msgpack").write_bytes(b"broken")
     assert (count(), len(read)) == (3, 3)
     (world.folder / "captures/AllTraffic/2026/11/20/09/c.jsonl").unlink()
     assert (count(), len(read)) == (2, 2)

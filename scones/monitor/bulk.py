@@ -1,0 +1,260 @@
+"""Plain capture files in bulk: thousands of lines at once, packed for numpy, pictures skipped.
+
+Nothing but msgspec is imported, so that a reader in a process of its own is there in 30 ms. A file
+with a line that is not plain is named as odd and left to `capture`, which reads line by line: plain
+is an answer in JSON text with as many numbers as there are classes, a time in whole seconds and
+UTC as SageMaker writes it, ids in ASCII.
+"""
+
+import gc
+import os
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from types import GenericAlias
+from typing import IO, Any, Literal
+
+import msgspec
+
+BUFFER_BYTES = 1 << 20
+"""A file that fills this is read on into memory of its own."""
+TICKET_BYTES = 4
+NAME_END = "\0"
+"""The one character that no file's name has."""
+PACKED = 20_000
+"""Lines that are packed at a time: some 10 MB of objects."""
+LONGEST_ID = 64
+"""Characters of an id that count; AWS takes InferenceIds of up to 64."""
+TIME = "2026-01-01T00:00:00Z"
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """An answer that was captured as text."""
+
+    data: str
+    encoding: Literal["JSON"]
+
+
+class CaptureData(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """The answer alone: the decoder skips what is not named, pictures above all."""
+
+    endpoint_output: Output
+
+
+class EventMetadata(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """Which request it was, and when."""
+
+    event_id: str
+    inference_time: str
+    inference_id: str = ""
+
+
+class Line(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """What is kept of a captured line."""
+
+    capture_data: CaptureData
+    event_metadata: EventMetadata
+
+
+class Bulk(msgspec.Struct, array_like=True, gc=False):
+    """Plain lines of some files, packed; the files that hold others are odd."""
+
+    files: list[int]
+    """Numbers of the plain files."""
+    counts: list[int]
+    """Lines of each."""
+    odd: list[int]
+    """Numbers of files that have to be read line by line."""
+    probabilities: bytes
+    """float64, one row of classes a line."""
+    times: bytes
+    """20 characters a line."""
+    events: bytes
+    """Event ids, `event_width` characters a line, filled up with NUL; the next two alike."""
+    event_width: int
+    inferences: bytes
+    """Empty where no line has an inference id."""
+    inference_width: int
+
+
+_decode_lines = msgspec.json.Decoder(Line).decode_lines
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_TIME = TIME.encode().translate(_DIGITS)
+
+
+def lines(content: bytes | memoryview) -> list[Line] | None:
+    """A file's lines; None where one is not plain at first sight."""
+    try:
+        return _decode_lines(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def pack(files: Sequence[tuple[int, list[Line] | None]], num_classes: int) -> Bulk:
+    """The plain files among some: (number, lines)."""
+    plain = [(number, some) for number, some in files if some is not None]
+    odd = [number for number, some in files if some is None]
+    try:
+        with _uncollected():
+            return _packed(plain, odd, num_classes)
+    except ValueError:
+        kept = [each for each in plain if _is_plain(each, num_classes)]
+    there = {number for number, _ in kept}
+    odd += [number for number, _ in plain if number not in there]
+    return _packed(kept, sorted(odd), num_classes)
+
+
+def read(
+    folder: str, names: Sequence[str], num_classes: int, run: int, tickets: Iterable[int]
+) -> Iterator[Bulk]:
+    """Files of a folder, some thousand lines a time, as far as there are tickets.
+
+    A ticket is the number of a run of `run` names: several readers that draw from one heap share
+    the work as it comes.
+    """
+    buffer = bytearray(BUFFER_BYTES)
+    waiting = iter(tickets)
+    while found := _some(folder, names, run, waiting, buffer):
+        yield pack(found, num_classes)
+
+
+def drawn(heap: int) -> Iterator[int]:
+    """Tickets from a pipe, until none is left."""
+    while ticket := os.read(heap, TICKET_BYTES):
+        yield int.from_bytes(ticket, "little")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """A reader in a process of its own: names on standard input, bulks to standard output."""
+    folder, num_classes, run, heap = arguments
+    names = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split(NAME_END)
+    for bulk in read(folder, names, int(num_classes), int(run), drawn(int(heap))):
+        packed = msgspec.msgpack.encode(bulk)
+        sys.stdout.buffer.write(len(packed).to_bytes(8, "little") + packed)
+
+
+def written(stream: IO[bytes]) -> Iterator[Bulk]:
+    """The bulks that `main` wrote."""
+    decode = msgspec.msgpack.Decoder(Bulk).decode
+    while size := stream.read(8):
+        yield decode(stream.read(int.from_bytes(size, "little")))
+
+
+def _some(
+    folder: str, names: Sequence[str], run: int, tickets: Iterator[int], buffer: bytearray
+) -> list[tuple[int, list[Line] | None]]:
+    """As many files as hold PACKED lines; the last time fewer, then none."""
+    found: list[tuple[int, list[Line] | None]] = []
+    size = 0
+    with _uncollected():
+        for ticket in tickets:
+            start = ticket * run
+            for number, name in enumerate(names[start : start + run], start):
+                some = _lines_at(f"{folder}/{name}", buffer)
+                found.append((number, some))
+                size += len(some or ())
+            if size >= PACKED:
+                break
+    return found
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles: lines have none, and searching took a tenth of the whole time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _lines_at(path: str, buffer: bytearray) -> list[Line] | None:
+    # One buffer, which stays in the processor's cache, saves a fifth of the time that a new
+    # `bytes` a file takes (10,000 files of 37 KB: 0.20 s for 0.25 s).
+    file = os.open(path, os.O_RDONLY)
+    try:
+        size = os.readv(file, [buffer])
+        if size < len(buffer):
+            return lines(memoryview(buffer)[:size])
+        with open(file, "rb", closefd=False) as rest:
+            return lines(bytes(buffer) + rest.read())
+    finally:
+        os.close(file)
+
+
+def _is_plain(file: tuple[int, list[Line]], num_classes: int) -> bool:
+    try:
+        _packed([file], [], num_classes)
+    except ValueError:
+        return False
+    return True
+
+
+def _packed(files: Sequence[tuple[int, list[Line]]], odd: list[int], num_classes: int) -> Bulk:
+    """ValueError where a line is not plain."""
+    every = list(chain.from_iterable([some for _, some in files]))
+    metadata = [each.event_metadata for each in every]
+    events, event_width = _texts([each.event_id for each in metadata])
+    inferences, inference_width = _texts([each.inference_id for each in metadata])
+    return Bulk(
+        [number for number, _ in files],
+        [len(some) for _, some in files],
+        odd,
+        _probabilities([each.capture_data.endpoint_output.data for each in every], num_classes),
+        _times([each.inference_time for each in metadata]),
+        events,
+        event_width,
+        inferences,
+        inference_width,
+    )
+
+
+def _probabilities(answers: Sequence[str], num_classes: int) -> bytes:
+    together = ",".join(answers)
+    # Each begins with its only bracket; so what parses as rows of numbers parses one row an answer.
+    opened = "".join([each[:1] for each in answers])
+    if opened != "[" * len(answers) or together.count("[") != len(answers):
+        raise ValueError("an answer is no row")
+    try:
+        rows = _decoder(num_classes).decode(f"[{together}]")
+    except msgspec.DecodeError as error:
+        raise ValueError(f"an answer is no row of {num_classes} numbers") from error
+    return array("d", chain.from_iterable(rows)).tobytes()
+
+
+_decoders: dict[int, Any] = {}
+
+
+def _decoder(num_classes: int) -> Any:
+    """Of rows with exactly so many numbers."""
+    if num_classes not in _decoders:
+        row = GenericAlias(tuple, (float,) * num_classes)
+        _decoders[num_classes] = msgspec.json.Decoder(GenericAlias(list, row))
+    return _decoders[num_classes]
+
+
+def _times(times: Sequence[str]) -> bytes:
+    together = "".join(times).encode()
+    if set(map(len, times)) - {len(TIME)} or together.translate(_DIGITS) != _TIME * len(times):
+        raise ValueError("a time is not in whole seconds and UTC")
+    return together
+
+
+def _texts(texts: list[str]) -> tuple[bytes, int]:
+    """All texts in equal widths, and that width."""
+    widths = set(map(len, texts))
+    width = min(max(widths, default=0), LONGEST_ID)
+    if widths - {width}:
+        texts = [each[:width].ljust(width, "\0") for each in texts]
+    together = "".join(texts)
+    if not together.isascii():
+        raise ValueError("an id is not ASCII")
+    return together.encode(), width
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,96 @@
+"""Readers: a folder's capture files, read by as many processes as there are processors."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from scones.monitor import bulk
+from scones.monitor.bulk import Bulk
+
+FEWEST = 1000
+"""Files from which another process, which takes 40 ms to begin, is worth its while."""
+MOST = 4
+"""Processes in all, of which each holds some 40 MB."""
+RUN = 32
+"""Files a ticket."""
+HEAP = 4096
+"""Tickets at most: four bytes each fit into a pipe, whose smallest size is macOS's, 16 KiB."""
+
+
+@contextmanager
+def reading(
+    folder: Path, names: Sequence[str], num_classes: int, processes: int | None = None
+) -> Iterator[Iterator[Bulk]]:
+    """All files in bulks, each file in one of them, in whatever order.
+
+    The other processes begin at once, this one when the first bulk is asked for. `processes`: how
+    many read, this one among them; None: as many as are worth while. What a process that ended
+    badly had drawn is read here.
+    """
+    if processes is None:
+        processes = min(os.cpu_count() or 1, MOST) if len(names) >= FEWEST else 1
+    run = max(RUN, -(-len(names) // HEAP))
+    tickets = range(-(-len(names) // run))
+    if processes < 2 or os.name != "posix":
+        yield bulk.read(str(folder), names, num_classes, run, tickets)
+        return
+    with ExitStack() as stack:
+        heap = _heap(tickets, stack)
+        asked = stack.enter_context(tempfile.NamedTemporaryFile())
+        asked.write(bulk.NAME_END.join(names).encode("utf-8", "surrogateescape"))
+        asked.flush()
+        told = [str(each) for each in (folder, num_classes, run, heap)]
+        argv = [sys.executable, "-m", bulk.__name__, *told]
+        others = [_start(argv, asked.name, heap, stack) for _ in range(processes - 1)]
+
+        def bulks() -> Iterator[Bulk]:
+            there: set[int] = set()
+            for each in _all(
+                bulk.read(str(folder), names, num_classes, run, bulk.drawn(heap)), others
+            ):
+                there.update(each.files, each.odd)
+                yield each
+            left = [ticket for ticket in tickets if ticket * run not in there]
+            yield from bulk.read(str(folder), names, num_classes, run, left)
+
+        yield bulks()
+
+
+Reader = tuple[subprocess.Popen[bytes], IO[bytes]]
+"""A process, and the file that its bulks go into."""
+
+
+def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
+    """A pipe that holds the tickets, and that nobody fills any more."""
+    heap, filling = os.pipe()
+    stack.callback(os.close, heap)
+    os.write(filling, b"".join(each.to_bytes(bulk.TICKET_BYTES, "little") for each in tickets))
+    os.close(filling)
+    return heap
+
+
+def _start(argv: Sequence[str], asked: str, heap: int, stack: ExitStack) -> Reader:
+    with ExitStack() as opened:
+        names = opened.enter_context(Path(asked).open("rb"))
+        told = opened.enter_context(tempfile.TemporaryFile())
+        # What it fails at is read again, and told, by the process that started it.
+        process = subprocess.Popen(
+            argv, stdin=names, stdout=told, stderr=subprocess.DEVNULL, pass_fds=[heap]
+        )
+        names.close()
+        stack.push(opened.pop_all())
+    stack.callback(process.wait)
+    return process, told
+
+
+def _all(ours: Iterator[Bulk], others: Sequence[Reader]) -> Iterator[Bulk]:
+    yield from ours
+    for process, told in others:
+        if process.wait() == 0:
+            told.seek(0)
+            yield from bulk.written(told)

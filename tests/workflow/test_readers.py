@@ -1,0 +1,73 @@
+"""Several processes read a folder as one would, also where one of them fails."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scones.monitor.columns import Columns, empty, grow
+from scones.workflow.files import Folder
+from scones.workflow.readers import reading
+
+LINE = (
+    '{{"captureData": {{"endpointOutput": {{"data": "[0.5, 0.5]", "encoding": "JSON"}}}}, '
+    '"eventMetadata": {{"eventId": "{}", "inferenceTime": "2026-11-20T12:00:00Z"}}}}\n'
+)
+FILES = 200
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    for number in range(FILES):
+        path = tmp_path / "AllTraffic" / f"{number % 7}" / f"{number:03d} é.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(LINE.format(number) + "rubbish\n" * (number == 50), "utf-8")
+    (tmp_path / "AllTraffic" / "notes.txt").touch()
+    return Folder(tmp_path)
+
+
+def columns(folder: Folder, processes: int | None) -> Columns:
+    names = folder.names((), 0.0)
+    with reading(folder.path, names, 2, processes) as bulks:
+        return grow(empty(2), names, bulks, folder.content)
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_more_processes_read_what_one_reads(folder: Folder, processes: int) -> None:
+    alone, together = columns(folder, None), columns(folder, processes)
+    assert len(together) == len(alone) == FILES
+    assert together.event_N.tolist() == alone.event_N.tolist()
+    assert together.file_N.tolist() == alone.file_N.tolist()
+    assert together.faults == alone.faults and len(alone.faults) == 1
+
+
+def test_what_a_failed_process_had_drawn_is_read_here(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, drawn = tmp_path / "python", tmp_path / "drawn"
+    failing.write_text(
+        f"#!{sys.executable}\nimport os, pathlib, sys\n"
+        f"os.read(int(sys.argv[6]), 8)\npathlib.Path({str(drawn)!r}).touch()\nsys.exit(1)\n"
+    )
+    failing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(failing))
+    names = folder.names((), 0.0)
+    with reading(folder.path, names, 2, 2) as bulks:
+        while not drawn.exists():
+            time.sleep(0.01)
+        found = list(bulks)
+    assert sorted(number for each in found for number in (*each.files, *each.odd)) == [
+        *range(FILES)
+    ]
+    assert [each.files[0] for each in found] == [64, 0]
+
+
+def test_a_reading_that_is_broken_off_leaves_no_process(folder: Folder) -> None:
+    names = folder.names((), 0.0)
+    with (
+        pytest.raises(RuntimeError, match="broken off"),
+        reading(folder.path, names, 2, 2) as bulks,
+    ):
+        next(bulks)
+        raise RuntimeError("broken off")
