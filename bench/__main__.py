@@ -1,4 +1,7 @@
-"""`python -m bench [NAME ...]`: run the named benches, or all of them, and print their tables."""
+"""`python -m bench [NAME ...]`: run the named benches, or all of them, and print their tables.
+
+NAME may be `bench.part` where a bench has parts.
+"""
 
 import importlib
 import pkgutil
@@ -15,12 +18,13 @@ def main(names: list[str]) -> int:
         for module in pkgutil.iter_modules([str(Path(__file__).parent)])
         if module.name not in NOT_BENCHES
     )
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name.partition(".")[0] not in known]
     if unknown:
         sys.stderr.write(f"bench: no bench named {unknown[0]!r}; there are: {', '.join(known)}\n")
         return 2
     for name in names or known:
-        importlib.import_module(f"bench.{name}").main()
+        bench, _, part = name.partition(".")
+        importlib.import_module(f"bench.{bench}").main(*([part] if part else []))
     return 0
 
 

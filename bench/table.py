@@ -19,14 +19,17 @@ def alternate(
     return figures
 
 
-def show(title: str, unit: str, figures: Mapping[str, Sequence[float]], beside: str) -> None:
+def show(
+    title: str, unit: str, figures: Mapping[str, Sequence[float]], beside: str, digits: int = 1
+) -> None:
     """A table: median, range, and each median's ratio to that of `beside`."""
     floor = statistics.median(figures[beside])
     say(f"\n{title} [{unit}], n = {len(figures[beside])} each, in turn")
     say(f"  {'':28}{'median':>10}{'min':>10}{'max':>10}   x {beside}")
     for name, values in figures.items():
         median = statistics.median(values)
-        say(f"  {name:28}{median:10.1f}{min(values):10.1f}{max(values):10.1f}{median / floor:8.2f}")
+        told = "".join(f"{each:10.{digits}f}" for each in (median, min(values), max(values)))
+        say(f"  {name:28}{told}{median / floor:8.2f}")
 
 
 def say(line: str) -> None:
