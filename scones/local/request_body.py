@@ -18,7 +18,7 @@ IN_MEMORY_BYTES = 2**20
 LARGEST_DOCUMENT_BYTES = 2**27
 """Of a body that must be parsed as one; a Lambda zip of 50 MB is 70 MB in base64."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class DisconnectedError(Exception):
@@ -112,7 +112,7 @@ async def _pieces(message: dict[str, Any], receive: Receive) -> AsyncIterator[by
 
 
 def _check_sha256(digest: Any, expected: str) -> None:
-    if digest.hexdigest() != expected:
+    if digest.hexdigest() != expected.lower():
         message = "The provided 'x-amz-content-sha256' header does not match what was computed."
         raise ServiceError("XAmzContentSHA256Mismatch", message)
 
@@ -123,8 +123,25 @@ def _take_off_encoding(headers: dict[str, str], decoder: Decoder, size_bytes: in
     if expected is not None and expected != str(size_bytes):
         message = "The body is not as long as x-amz-decoded-content-length says"
         raise ServiceError("IncompleteBody", message)
-    headers.update(decoder.trailers)
+    headers.update(_promised(headers, decoder.trailers))
     headers["content-length"] = str(size_bytes)
     left = without_aws_chunked(headers.pop("content-encoding", ""))
     if left:
         headers["content-encoding"] = left
+
+
+def _promised(headers: dict[str, str], trailers: dict[str, str]) -> dict[str, str]:
+    """The checksums among the trailers; ServiceError unless they are those that were promised.
+
+    So none that a client set out to send goes unchecked, and no trailer becomes another header.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+    """
+    promised = {name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",")}
+    sums = {name: text for name, text in trailers.items() if name != "x-amz-trailer-signature"}
+    if promised - {""} != sums.keys() or not all(n.startswith("x-amz-checksum-") for n in sums):
+        message = (
+            "The request contained trailing data that was not well-formed or did not conform to "
+            "our published schema."
+        )
+        raise ServiceError("MalformedTrailerError", message)
+    return sums

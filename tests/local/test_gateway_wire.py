@@ -353,6 +353,29 @@ def test_a_wrong_checksum_in_a_trailer_is_refused(ask: Ask, client: Client) -> N
     assert (answer.status, answer.code()) == (400, "BadDigest")
 
 
+@pytest.mark.parametrize(
+    ("promised", "trailers"),
+    [
+        ("x-amz-checksum-crc32", ()),
+        ("x-amz-checksum-crc32", ("x-amz-checksum-sha1:AAAA",)),
+        ("", ("x-amz-checksum-crc32:AAAAAA==",)),
+        ("content-type", ("content-type:text/plain",)),
+    ],
+)
+def test_a_trailer_that_is_not_the_checksum_promised_is_refused(
+    ask: Ask, client: Client, promised: str, trailers: tuple[str, ...]
+) -> None:
+    client("s3").create_bucket(Bucket="trailers")
+    headers = {
+        **signed_for("s3"),
+        "x-amz-content-sha256": UNSIGNED,
+        "x-amz-trailer": promised,
+        "x-amz-decoded-content-length": "4",
+    }
+    answer = ask("PUT", "/trailers/key", headers, chunked(b"data", *trailers))
+    assert (answer.status, answer.code()) == (400, "MalformedTrailerError")
+
+
 @pytest.mark.parametrize("body", [b"4\r\nda", b"zz\r\ndata\r\n", b"4\r\ndata\r\n", b"-4\r\n", b""])
 def test_an_aws_chunked_body_that_breaks_off_is_refused(
     ask: Ask, client: Client, body: bytes
@@ -371,8 +394,18 @@ def test_a_body_that_is_not_what_was_signed_is_refused(ask: Ask, client: Client)
     client("s3").create_bucket(Bucket="signed")
     right = {"x-amz-content-sha256": hashlib.sha256(b"data").hexdigest()}
     assert ask("PUT", "/signed/key", {**signed_for("s3"), **right}, b"data").status == 200
-    answer = ask("PUT", "/signed/key", {**signed_for("s3"), **right}, b"evil")
-    assert (answer.status, answer.code()) == (400, "XAmzContentSHA256Mismatch")
+    for name, digest in [*right.items(), *((name, each.upper()) for name, each in right.items())]:
+        answer = ask("PUT", "/signed/key", {**signed_for("s3"), name: digest}, b"evil")
+        assert (answer.status, answer.code()) == (400, "XAmzContentSHA256Mismatch")
+
+
+def test_a_checksum_that_cannot_be_computed_here_is_not_carried(ask: Ask, client: Client) -> None:
+    client("s3").create_bucket(Bucket="xxhash")
+    headers = {**signed_for("s3"), "x-amz-checksum-xxhash64": "AAAAAAAAAAA="}
+    document = b"<Delete><Object><Key>key</Key></Object></Delete>"
+    for method, path in (("PUT", "/xxhash/key"), ("POST", "/xxhash?delete")):
+        answer = ask(method, path, headers, document)
+        assert (answer.status, answer.code()) == (501, "NotImplemented")
 
 
 def test_buckets_are_found_in_the_host_as_well(ask: Ask, client: Client) -> None:

@@ -197,6 +197,13 @@ def test_a_wrong_checksum_of_any_kind_leaves_the_old_object(s3: Any) -> None:
     assert _get(s3, "checked") == b"old"
 
 
+def test_that_a_bucket_is_not_there_counts_before_a_wrong_checksum(s3: Any) -> None:
+    wrong = base64.b64encode(bytes(16)).decode()
+    for body in (b"new", b"new" * 500_000):
+        given = {"Bucket": "not-there", "Key": "key", "Body": body, "ContentMD5": wrong}
+        assert _refusal(s3.put_object, **given) == ("NoSuchBucket", 404)
+
+
 @pytest.mark.parametrize(
     ("name", "checksum"),
     [  # of the text "hello world", by `openssl dgst` or the catalogue's CRCs

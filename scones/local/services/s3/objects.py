@@ -79,8 +79,12 @@ class Objects(Operations):
             "SHA256": ChecksumSHA256,
             "SHA512": ChecksumSHA512,
         }
-        checks = Checks(expected, ContentMD5, [ChecksumAlgorithm] if ChecksumAlgorithm else [])
-        taken = self._shelf.take(Body, checks, INLINE_BYTES)
+        try:
+            checks = Checks(expected, ContentMD5, [ChecksumAlgorithm] if ChecksumAlgorithm else [])
+            taken = self._shelf.take(Body, checks, INLINE_BYTES)
+        except ServiceError:
+            self._shelf.check_bucket(Bucket)  # that it is not there counts before what was sent
+            raise
         entry = Entry(
             Bucket,
             Key,
