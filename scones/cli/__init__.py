@@ -5,13 +5,13 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from scones.cli import cloud, journey, monitor
+from scones.cli import cloud, journey, monitor, tune
 
 INTERRUPTED = 130
 """The exit status that a shell gives to a program ended by Ctrl-C."""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for each in (cloud, journey, monitor):
+for each in (cloud, journey, tune, monitor):
     app.add_typer(each.commands)
 
 

@@ -23,6 +23,7 @@ import torch
 from scones.container import channels, result
 from scones.container.channels import Channel
 from scones.container.hyperparameters import OURS, Plan, plan
+from scones.gate import calibration, score
 from scones.images.images import Images
 from scones.model import artifact, split
 from scones.model.card import Card
@@ -195,6 +196,7 @@ def _load(path: Path) -> State:
 
 
 def _fit(fitting: Fitting, todo: Plan, folders: Folders, validation: Images) -> None:
+    uncalibrated = calibration.identity(todo.num_classes)
     while not fitting.done:
         started_s = time.perf_counter()
         epoch = fitting.epoch()
@@ -205,6 +207,8 @@ def _fit(fitting: Fitting, todo: Plan, folders: Folders, validation: Images) -> 
         logits_NK = fitting.logits(validation.pixels_NHWC)
         accuracy = np.mean(logits_NK.argmax(1) == validation.labels_N)
         log.info("Epoch[%d] Validation-accuracy=%f", epoch.number, accuracy)
+        loss = score.log_loss(uncalibrated(logits_NK), validation.labels_N)
+        log.info("Epoch[%d] Validation-log_loss=%f", epoch.number, loss)
         if todo.top_k is not None:
             best_NK = np.argsort(-logits_NK, axis=1)[:, : todo.top_k]
             top = np.mean(np.any(best_NK == validation.labels_N[:, None], axis=1))

@@ -14,13 +14,14 @@ GONE = ("ResourceNotFoundException", "NoSuchBucket", "NoSuchTagSet", "404")
 def destroy(clients: Clients, steps: Steps = silent) -> list[str]:
     """Delete what our tag marks, users before what they use; answers what was deleted, in words.
 
-    Training jobs stay in SageMaker's list, which has no way to delete them; a running one is
-    stopped.
+    Training and tuning jobs stay in SageMaker's lists, the former with no way to delete them; a
+    running one is stopped.
     """
     gone: list[str] = []
     with steps("destroy") as step:
         for delete in (
-            _machines, _functions, _endpoints, _endpoint_configs, _models, _jobs, _bucket,
+            _machines, _functions, _endpoints, _endpoint_configs, _models, _searches, _jobs,
+            _bucket,
         ):  # fmt: skip
             for words in delete(clients):
                 gone.append(words)
@@ -72,6 +73,17 @@ def _models(clients: Clients) -> Iterator[str]:
     for name in _of_sagemaker(clients, "models", "Models", "Model"):
         clients.sagemaker.delete_model(ModelName=name)
         yield f"model {name}"
+
+
+def _searches(clients: Clients) -> Iterator[str]:
+    """Before the training jobs, of which they would start others."""
+    running = {"StatusEquals": "InProgress"}
+    for name in _of_sagemaker(
+        clients, "hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries",
+        "HyperParameterTuningJob", **running,
+    ):  # fmt: skip
+        clients.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        yield f"running tuning job {name} (stopped)"
 
 
 def _jobs(clients: Clients) -> Iterator[str]:

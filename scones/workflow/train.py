@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +34,7 @@ class Trained:
     log: tuple[str, ...]
 
 
-TRAIN_LIST = f"{TRAIN}.lst"
+TRAIN_LIST, TEST_LIST = f"{TRAIN}.lst", f"{TEST}.lst"
 
 
 def train(
@@ -47,17 +48,31 @@ def train(
     check_certify(clients.settings, sum(staged.facts.train.values()))
     job = f"scones-{stamp(clients.clock())}"
     with steps("train") as step:
-        clients.sagemaker.create_training_job(**request(clients, staged, job, train_list))
-        log = _Log(clients, job)
-        try:
-            answer = _wait(clients, job, log, step)
-        except KeyboardInterrupt:
-            clients.sagemaker.stop_training_job(TrainingJobName=job)
-            raise
+        answer, lines = follow(clients, request(clients, staged, job, train_list), step)
     if answer["TrainingJobStatus"] != "Completed":
         reason = answer.get("FailureReason", answer["TrainingJobStatus"])
         raise JobError(f"training job {job} did not complete: {reason}")
-    return Trained(job, answer["ModelArtifacts"]["S3ModelArtifacts"], tuple(log.lines))
+    return Trained(job, answer["ModelArtifacts"]["S3ModelArtifacts"], tuple(lines))
+
+
+def follow(clients: Clients, asked: dict[str, Any], step: Step) -> tuple[dict[str, Any], list[str]]:
+    """Start a training job and `attend` it."""
+    clients.sagemaker.create_training_job(**asked)
+    return attend(clients, asked["TrainingJobName"], step)
+
+
+def attend(clients: Clients, job: str, step: Step) -> tuple[dict[str, Any], list[str]]:
+    """Wait for a training job's end, be it good or bad; its description and its log.
+
+    Interrupted, it stops the job.
+    """
+    log = _Log(clients, job)
+    try:
+        return _wait(clients, job, log, step), log.lines
+    except KeyboardInterrupt:
+        with suppress(clients.sagemaker.exceptions.ClientError):  # it ended meanwhile
+            clients.sagemaker.stop_training_job(TrainingJobName=job)
+        raise
 
 
 def check_certify(settings: Settings, num_pictures: int) -> None:
@@ -87,9 +102,16 @@ def last_trained(clients: Clients) -> Trained:
 
 
 def request(
-    clients: Clients, staged: Staged, job: str, train_list: str = TRAIN_LIST
+    clients: Clients,
+    staged: Staged,
+    job: str,
+    train_list: str = TRAIN_LIST,
+    validation: tuple[str, str] = (TEST, TEST_LIST),
 ) -> dict[str, Any]:
-    """CreateTrainingJob's arguments: four channels, hyperparameters as texts."""
+    """CreateTrainingJob's arguments: four channels, hyperparameters as texts.
+
+    `validation` is the folder of the pictures that the log's accuracy is of, and their list.
+    """
     settings, facts = clients.settings, staged.facts
     needed = algorithm.hyperparameters(len(facts.classes), sum(facts.train.values()))
     bucket = f"s3://{clients.bucket}"
@@ -102,9 +124,9 @@ def request(
         "RoleArn": clients.role,
         "InputDataConfig": [
             _channel("train", f"{bucket}/{TRAIN}/"),
-            _channel("validation", f"{bucket}/{TEST}/"),
+            _channel("validation", f"{bucket}/{validation[0]}/"),
             _channel("train_lst", f"{bucket}/{train_list}"),
-            _channel("validation_lst", f"{bucket}/{TEST}.lst"),
+            _channel("validation_lst", f"{bucket}/{validation[1]}"),
         ],
         "OutputDataConfig": {"S3OutputPath": f"{bucket}/models/image_model"},
         "ResourceConfig": {
@@ -130,6 +152,7 @@ def _variables(settings: Settings, facts: Facts) -> dict[str, str]:
         "certify": settings.certify,
         "risk": settings.risk,
         "certainty": settings.certainty,
+        "folds": settings.folds,
     }
     return {f"SCONES_{name.upper()}": str(each) for name, each in told.items() if each is not None}
 

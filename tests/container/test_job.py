@@ -49,6 +49,7 @@ def test_a_job_leaves_graph_card_and_weights_and_the_real_algorithms_log_lines(
     for wanted in (
         r"^\[\d\d/\d\d/\d{4} \d\d:\d\d:\d\d INFO \d+\] Epoch\[0\] Train-accuracy=[01]\.\d{6}$",
         r"Epoch\[1\] Validation-accuracy=([01]\.\d{6})$",
+        r"Epoch\[1\] Validation-log_loss=\d\.\d{6}$",
         r"Epoch\[1\] Validation-top_k_accuracy_2=1\.000000$",
         r"Epoch\[1\] Time cost=\d+\.\d{3}$",
         r"Final configuration: .*'epochs': '2'",
