@@ -40,6 +40,8 @@ def test_the_cloud_goes_up_and_down_and_tells_where_it_is(tmp_path: Path) -> Non
         (["up", "--home", "/proc/none", "--port", "0"], "cannot be written"),
         (["up", "--home", "{tmp}", "--port", "70000"], "port 70000"),
         (["up", "--home", "{tmp}", "--host", "0.0.0.0"], "--expose"),
+        (["up", "--home", "{tmp}", "--region", "mars"], "region is 'mars'"),
+        (["up", "--home", "{tmp}", "--account", "42"], "account is '42'; it should be 12 digits"),
         (["env", "--home", "{tmp}"], "scones up"),
         (["exec", "--home", "{tmp}", "--", "true"], "scones up"),
     ],

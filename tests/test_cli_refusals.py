@@ -1,13 +1,16 @@
 """What a person may get wrong: one line, exit status 2, nothing started or half-written."""
 
+import io
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from scones.cli import main
+from scones.cli.options import agreed
 from scones.images import sample
 from scones.local import control
+from scones.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +53,20 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         (["--threshold", "0"], "threshold is 0.0; it should be above 0, at most 1"),
         (["--threshold", "1.5"], "threshold is 1.5"),
-        (["--threshold", "high"], "Invalid value for '--threshold'"),
+        (["--threshold", "high"], "threshold is 'high'; it should be a number"),
         (["--profile", "slow"], "profile is 'slow'; it should be quick or best"),
         (["--certify", "-1"], "certify is -1; it should be 0 or more"),
         (["--certify", "9999"], "certify is 9999; of"),
-        (["--certify", "many"], "Invalid value for '--certify'"),
+        (["--certify", "many"], "certify is 'many'; it should be a whole number"),
         (["--risk", "1"], "risk is 1.0; it should be between 0 and 1"),
         (["--certainty", "0"], "certainty is 0.0; it should be between 0 and 1"),
         (["--certify", "9", "--hyperparameter", "certify=9"], "said once"),
         (["--treshold", "0.9"], "No such option: --treshold"),
         (["--classes", "bicycle"], "two or more different class names"),
         (["--classes", "bicycle,motorcicle"], "did you mean motorcycle?"),
+        (["--invocations", "abc"], "invocations is 'abc'; it should be a whole number"),
+        (["--region", "mars"], "region is 'mars'; it should be one of AWS's, such as us-east-1"),
+        (["--region", "eu-wset-1"], "did you mean eu-west-1"),
         (["--invocations", "0"], "invocations is 0; it should be 1 or more"),
         (["--hyperparameter", "epochs"], "name=value"),
         (["--bays", "tank=dock:1"], "tank"),
@@ -90,6 +96,15 @@ def test_a_truncated_archive(home: Path, archive: Path, capsys: pytest.CaptureFi
     assert not home.exists()
 
 
+@pytest.mark.parametrize("content", [b"hello\n", bytes(range(256)) * 40])
+def test_a_file_that_is_no_archive(
+    home: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (home.parent / "garbage.tar.gz").write_bytes(content)
+    line = refused(capsys, "run", "--data", "garbage.tar.gz")
+    assert line == "scones: data: garbage.tar.gz is damaged or no tar.gz archive"
+
+
 def test_an_archive_without_the_members(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = home.parent / "empty.tar.gz"
     with tarfile.open(empty, "w:gz"):
@@ -108,6 +123,16 @@ def test_a_home_that_cannot_be_written(
     (home.parent / "file").write_text("")
     line = refused(capsys, "run", "--data", str(archive), "--home", "file/home")
     assert "home" in line and "cannot be written" in line
+
+
+def test_destroying_on_aws_is_refused_where_nobody_can_be_asked(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(target="aws", role="arn:aws:iam::123456789012:role/r", region="us-east-1")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(ValueError, match="Nobody can be asked here; give --yes"):
+        agreed("Delete all?", settings)
+    assert agreed("Delete all?", Settings())
 
 
 @pytest.mark.slow

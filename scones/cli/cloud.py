@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ commands = typer.Typer()
 
 HomeOption = Annotated[Path, typer.Option(help="Folder that holds the local cloud's state.")]
 HOME = Path(".scones")
+_ACCOUNT = re.compile("[0-9]{12}")
 
 
 @commands.command()
@@ -37,6 +39,11 @@ def up(
     ] = False,
 ) -> None:
     """Start the local cloud in the background."""
+    from scones.local.protocol import regions
+
+    regions.check(region)
+    if not _ACCOUNT.fullmatch(account):
+        raise ValueError(f"account is {account!r}; it should be 12 digits")
     running = control.status(home)
     if running is None:
         arguments = [

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scones.local import control
@@ -29,7 +30,8 @@ def connected(settings: "Settings") -> Iterator["Clients"]:
     """Clients of AWS, or of the local cloud on the settings' home.
 
     Where none runs there, one is started on a free port and stopped again afterwards. ValueError
-    where the one that runs there belongs to another command and will end with it.
+    where the one that runs there belongs to another command and will end with it, or stands in
+    another region than was asked for.
     """
     from dataclasses import replace
 
@@ -44,13 +46,16 @@ def connected(settings: "Settings") -> Iterator["Clients"]:
             f"home {str(settings.home)!r} is in use by another scones command (process "
             f"{running.parent}); wait for it, or give another --home"
         )
+    if settings.region is not None:
+        _check_region(settings.region, settings.home, running)
     started = running is None
     if running is None:
         containers = ["--containers", json.dumps(CONTAINERS)]
+        place = ["--region", settings.region] if settings.region else []
         only_with_us = ["--with-parent", str(os.getpid())]
         try:
             running = control.start(
-                settings.home, arguments=["--port", "0", *containers, *only_with_us]
+                settings.home, arguments=["--port", "0", *containers, *place, *only_with_us]
             )
         except OSError as error:
             raise ValueError(
@@ -62,3 +67,14 @@ def connected(settings: "Settings") -> Iterator["Clients"]:
     finally:
         if started:
             control.stop(settings.home)
+
+
+def _check_region(region: str, home: Path, running: control.Running | None) -> None:
+    from scones.local.protocol import regions
+
+    regions.check(region)
+    if running is not None and running.region != region:
+        raise ValueError(
+            f"region is {region!r}; the local cloud that runs on home {str(home)!r} stands in "
+            f"{running.region}; leave --region out, or stop it with: scones down"
+        )

@@ -1,5 +1,7 @@
 """The journey's commands: stage, train, deploy, classify, report, all of them, and destroy."""
 
+from typing import Annotated
+
 import typer
 
 from scones.cli.connection import connected
@@ -23,6 +25,7 @@ from scones.cli.options import (
     Seed,
     Target,
     Threshold,
+    agreed,
     pictures,
     progress,
     settle,
@@ -208,16 +211,29 @@ def report(
 
 @commands.command()
 def destroy(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     home: Home = None,
     target: Target = None,
     role: Role = None,
     region: Region = None,
     bucket: Bucket = None,
 ) -> None:
-    """Delete everything that the other commands made, by its tag."""
+    """Delete everything that the other commands made, by its tag; asks first on a terminal."""
     from scones.workflow.destroy import destroy as delete
 
     settings = settle(home=home, target=target, role=role, region=region, bucket=bucket)
     with connected(settings) as clients:
-        for words in delete(clients, progress()):
-            typer.echo(f"deleted {words}")
+        place = (
+            f"home {settings.home}"
+            if settings.local
+            else f"AWS account {clients.account}, {clients.region}"
+        )
+        mark = "=".join(*clients.tags.items())
+        if not yes and not agreed(f"Delete all that is tagged {mark} in {place}?", settings):
+            typer.echo("Nothing is deleted.")
+            raise typer.Exit(1)
+        gone = delete(clients, progress())
+    for words in gone:
+        typer.echo(f"deleted {words}")
+    if not gone:
+        typer.echo(f"Nothing to delete: nothing is tagged {mark} in {place}.")

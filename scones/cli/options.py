@@ -6,62 +6,96 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
+
+from scones.settings import PROFILES, UNCERTIFIED_THRESHOLD, Settings
 
 if TYPE_CHECKING:
     from scones.images.images import Dataset
-    from scones.settings import Settings
     from scones.workflow.progress import Steps
 
+_NOT_SAID = Settings()
+"""What is so where nobody says otherwise: the help tells it."""
+
+
+def _option(words: str, default: object) -> Any:
+    """An option with `words`, and what is so without it in brackets."""
+    return typer.Option(help=f"{words} {escape(f'[{default}]')}")
+
+
 Data = Annotated[
-    str | None, typer.Option(help="auto, cifar100, sample, or PATH of an archive or folder.")
+    str | None, _option("auto, cifar100, sample, or PATH of an archive or folder.", _NOT_SAID.data)
 ]
-Classes = Annotated[str | None, typer.Option(help="Two or more, with commas between.")]
-Bays = Annotated[str | None, typer.Option(help="class=bay name:order radius in km, ...")]
+Classes = Annotated[
+    str | None, _option("Two or more, with commas between.", ",".join(_NOT_SAID.classes))
+]
+Bays = Annotated[
+    str | None,
+    _option("class=bay name:order radius in km, ...", "near-orders bay:3, far-orders bay:15"),
+]
 Threshold = Annotated[
     float | None,
-    typer.Option(help="Least confidence acted upon. [the certified one; 0.8 where none is]"),
+    _option(
+        "Least confidence acted upon.", f"the certified one; {UNCERTIFIED_THRESHOLD} where none is"
+    ),
 ]
-Profile = Annotated[str | None, typer.Option(help="quick, or best. [quick]")]
+Profile = Annotated[str | None, _option("quick, or best.", PROFILES[0])]
 Certify = Annotated[
     int | None,
-    typer.Option(help="Training pictures held out to certify; 0: none. [200, or a fifth if less]"),
+    _option("Training pictures held out to certify; 0: none.", "200, or a fifth if less"),
 ]
-Risk = Annotated[
-    float | None, typer.Option(help="Share of wrong ones among the accepted to promise. [0.05]")
-]
-Certainty = Annotated[float | None, typer.Option(help="Of that promise. [0.95]")]
+Risk = Annotated[float | None, _option("Share of wrong ones among the accepted to promise.", 0.05)]
+Certainty = Annotated[float | None, _option("Of that promise.", 0.95)]
 Pictures = Annotated[
-    str | None, typer.Argument(help="s3://bucket/prefix/: everything there. [random test pictures]")
+    str | None,
+    typer.Argument(help=f"s3://bucket/prefix/: all there. {escape('[random test pictures]')}"),
 ]
-Invocations = Annotated[int | None, typer.Option(help="How many executions.")]
-Parallel = Annotated[int | None, typer.Option(help="How many at a time.")]
-Seed = Annotated[int | None, typer.Option(help="Of training and of the choice of pictures.")]
+Invocations = Annotated[int | None, _option("How many executions.", _NOT_SAID.invocations)]
+Parallel = Annotated[int | None, _option("How many at a time.", _NOT_SAID.parallel)]
+Seed = Annotated[int | None, _option("Of training and of the choice of pictures.", _NOT_SAID.seed)]
 Hyperparameter = Annotated[
     list[str] | None, typer.Option(help="name=value of image-classification; may be repeated.")
 ]
-Home = Annotated[Path | None, typer.Option(help="The local cloud's folder. [.scones]")]
-ReportDir = Annotated[Path | None, typer.Option(help="Where the report goes. [report]")]
-Target = Annotated[str | None, typer.Option(help="local, or aws.")]
+Home = Annotated[Path | None, _option("The local cloud's folder.", _NOT_SAID.home)]
+ReportDir = Annotated[Path | None, _option("Where the report goes.", _NOT_SAID.report_dir)]
+Target = Annotated[str | None, _option("local, or aws.", _NOT_SAID.target)]
 Role = Annotated[str | None, typer.Option(help="IAM role's ARN, for --target aws.")]
-Region = Annotated[str | None, typer.Option(help="AWS region.")]
-Bucket = Annotated[str | None, typer.Option(help="S3 bucket. [scones-REGION-ACCOUNT]")]
+Region = Annotated[str | None, _option("AWS region.", "us-east-1; on AWS, the environment's")]
+Bucket = Annotated[str | None, _option("S3 bucket.", "scones-REGION-ACCOUNT")]
 
 
-def settle(**options: Any) -> "Settings":
-    from scones.settings import Settings
-
+def settle(**options: Any) -> Settings:
     return Settings.read(os.environ, **options)
 
 
-def pictures(settings: "Settings") -> "Dataset":
+def pictures(settings: Settings) -> "Dataset":
     """The pictures, read before anything is started or written to the cloud."""
     from scones.workflow import archive
 
-    path = archive.locate(settings.data, settings.home / "data", os.environ, notice)
+    path = archive.locate(
+        settings.data, settings.home / "data", os.environ, notice, classes=settings.classes
+    )
     dataset, damaged = archive.read(path, settings.classes)
     if damaged:
         notice(f"No pictures, so left out: {', '.join(damaged)}")
     return dataset
+
+
+def agreed(question: str, settings: Settings) -> bool:
+    """Whether the person at the terminal says yes; no is the answer to Enter.
+
+    Where nobody can be asked, the laptop's own cloud may be changed, and ValueError says how to go
+    on with an AWS account.
+    """
+    if sys.stdin.isatty():
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort:  # Ctrl-C, Ctrl-D
+            typer.echo(err=True)
+            return False
+    if not settings.local:
+        raise ValueError(f"{question} Nobody can be asked here; give --yes")
+    return True
 
 
 def notice(words: str) -> None:

@@ -92,7 +92,9 @@ def _from_tar(path: Path) -> dict[str, bytes]:
     except FileNotFoundError as error:
         raise ValueError(f"data: there is no {path}; give an archive or a folder") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
-        raise ValueError(f"data: {path} is damaged or no tar.gz archive ({error})") from error
+        # Of a file that no method can read, tarfile tells what each of them said, a line each.
+        reason = "" if "\n" in str(error) else f" ({error})"
+        raise ValueError(f"data: {path} is damaged or no tar.gz archive{reason}") from error
 
 
 def _members(archive: tarfile.TarFile, path: Path) -> dict[str, bytes]:

@@ -87,7 +87,7 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         interval=interval,
         stands=stands(material),
         model=card_figures.of(material.card, material.promises),
-        seconds=[(name, material.seconds.get(name)) for name in STEPS],
+        seconds=[(name, each) for name in STEPS if (each := material.seconds.get(name))],
         failed_error=_error_of(report),
     )  # fmt: skip
 

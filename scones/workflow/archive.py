@@ -25,12 +25,15 @@ def locate(
     notice: Callable[[str], None],
     url: str = ARCHIVE_URL,
     md5: str = ARCHIVE_MD5,
+    *,
+    classes: Sequence[str] = sample.KINDS,
 ) -> Path:
     """The archive or folder that `data` means: `auto`, `cifar100`, `sample` or a path.
 
     `auto` is `SCONES_DATA` if set, else the official archive, from `cache` or its home page, else
     the built-in sample set, of which `notice` then tells. Raises ValueError for a path that is not
-    there, a wrong checksum, and `cifar100` out of reach.
+    there, a wrong checksum, `cifar100` out of reach, and for `classes` that the sample lacks where
+    it would have to do.
     """
     if data == "sample":
         return write_sample(cache)
@@ -42,7 +45,13 @@ def locate(
         return _existing(environment["SCONES_DATA"], "SCONES_DATA")
     try:
         return download(cache, url, md5)
-    except UnreachableError:
+    except UnreachableError as error:
+        if not set(classes) <= set(sample.KINDS):
+            raise ValueError(
+                f"classes: {','.join(classes)} need pictures, and the CIFAR-100 archive is out of "
+                f"reach: {url} did not answer; give your copy with --data PATH (the built-in "
+                f"sample set has only {' and '.join(sample.KINDS)})"
+            ) from error
         notice(
             "SAMPLE PICTURES: the built-in set is used, bicycles and motorcycles drawn by code. No "
             "figure from it says anything about photographs. The CIFAR-100 archive is out of "

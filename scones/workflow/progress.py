@@ -16,7 +16,9 @@ from rich.progress import (
 )
 
 FIXED = 52
-"""Columns of a bar's line that are taken before the words: measured with 1201 parts."""
+"""Columns of a bar's line that are taken before the words: measured with 1200 parts."""
+FULL = "green"
+"""By name: rich's own colour for a full bar turns grey, as an empty one, where there are 16."""
 
 
 class Step:
@@ -53,7 +55,7 @@ class Bars:
         columns = (
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn(f"{title:<9}"),
-            BarColumn(bar_width=18),
+            BarColumn(bar_width=18, finished_style=FULL),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[words]}", style="dim"),
@@ -83,10 +85,11 @@ class Bar(Step):
         self._progress.update(self._task, words=words[:room])
 
     def finish(self) -> None:
-        """A step whose parts were never counted counts as one."""
+        """The last words go: they told what was being done. A step whose parts were never counted
+        counts as one."""
         row = self._progress.tasks[0]
         done = row.total or max(row.completed, 1)
-        self._progress.update(self._task, total=done, completed=done)
+        self._progress.update(self._task, total=done, completed=done, words="")
 
 
 class Lines:

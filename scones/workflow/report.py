@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +30,13 @@ CAPTURE_WAIT_S = 240.0
 def report(
     clients: Clients,
     steps: Steps = silent,
-    seconds: dict[str, float | None] | None = None,
+    seconds: Mapping[str, float] | None = None,
     stopwatch: Callable[[], float] = time.perf_counter,
 ) -> Report:
     """Write `report_dir`, whole or not at all, and answer the figures.
 
-    `seconds` are those of the steps before; this one's and the total are added. Raises ValueError
+    `seconds` are those of the steps before; this one's is added, and the total where there were
+    any. Raises ValueError
     where nothing is deployed or `report_dir` cannot be written.
     """
     started = stopwatch()
@@ -45,9 +46,9 @@ def report(
         made = examine(gather(clients, step))
         step.say("pictures and page")
         pictures = report_page.draw(made)
-        spent = dict.fromkeys(report_page.STEPS) | (seconds or {})
-        spent["report"] = stopwatch() - started
-        spent["total"] = sum(value for value in spent.values() if value is not None)
+        spent = {**(seconds or {}), "report": stopwatch() - started}
+        if seconds:
+            spent["total"] = sum(spent.values())
         made = replace(made, material=replace(made.material, seconds=spent))
         write(folder, list(report_page.files(made, pictures)))
         step.advance()

@@ -23,7 +23,7 @@ def run(
     """The whole journey; answers the report's figures, `seconds` of each step among them."""
     clients.settings.bays_of(dataset.class_names)  # refused before anything is made
     check_names(clients)
-    seconds: dict[str, float | None] = {}
+    seconds: dict[str, float] = {}
     mark = stopwatch()
 
     def lap(name: str) -> None:

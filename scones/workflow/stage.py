@@ -37,16 +37,16 @@ def stage(clients: Clients, dataset: Dataset, steps: Steps = silent) -> Staged:
         staged = Staged(_facts(dataset), tuple(entries))
         there = _etags(clients)
         items = [item for item, _, _ in pictures if there.get(item.key) != _etag(item)]
-        step.total(len(items) + 1)
+        step.total(len(pictures))
         if len(items) < len(pictures):
-            step.say(f"{len(pictures) - len(items)} pictures were there already")
+            step.say(f"{len(pictures) - len(items)} were there already")
+            step.advance(len(pictures) - len(items))
         with ThreadPoolExecutor(clients.settings.parallel) as pool:
             for done in as_completed([pool.submit(_put, clients, item) for item in items]):
                 done.result()
                 step.advance()
         for item in _lists(staged):
             _put(clients, item)
-        step.advance()
     return staged
 
 

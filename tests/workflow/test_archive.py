@@ -64,6 +64,15 @@ def test_out_of_reach_means_the_sample_set_and_a_loud_notice(tmp_path: Path) -> 
     assert (dataset.name, damaged) == ("sample", [])
 
 
+def test_classes_that_the_sample_set_lacks_are_refused_where_it_would_have_to_do(
+    tmp_path: Path,
+) -> None:
+    nowhere = "http://127.0.0.1:1/a.tar.gz"
+    with pytest.raises(ValueError, match=r"tank,bus need pictures.*out of reach.*--data PATH"):
+        archive.locate("auto", tmp_path, {}, silent, nowhere, MD5, classes=["tank", "bus"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_cifar100_out_of_reach_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--data PATH"):
         archive.locate("cifar100", tmp_path, {}, silent, "http://127.0.0.1:1/a.tar.gz", MD5)

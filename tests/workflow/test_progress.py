@@ -39,6 +39,19 @@ def test_bars_fit_eighty_columns_and_end_full() -> None:
     assert any("1/1" in line for line in last)
 
 
+def test_a_full_bar_is_green_and_says_no_more_what_is_being_done() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system="standard")
+    with Bars(console)("report") as step:
+        step.total(2)
+        step.say("pictures and page")
+        step.advance(2)
+    last = stream.getvalue().split("report")[-1]
+    green = "\x1b[32m"
+    assert f"{green}{18 * '━'}" in last
+    assert "pictures and page" not in last
+
+
 def test_silence_is_a_step_too() -> None:
     with silent("stage") as step:
         step.total(1)
