@@ -1,6 +1,10 @@
 """Scones: a picture classifier as a monitored workflow, on AWS or on a small AWS of your own."""
 
+import shutil
 import sys
+import textwrap
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -13,6 +17,28 @@ INTERRUPTED = 130
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 for each in (cloud, journey, tune, monitor):
     app.add_typer(each.commands)
+
+_RIGHT = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+}
+"""What pydantic, which reads numbers for typer, calls a text that is none."""
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"scones {version('scones')}")
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def _scones(
+    told: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    """Options before the command."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -28,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
             typer.echo("\nscones: interrupted; what was started here is stopped", err=True)
         sys.exit(status)
     except TyperException as error:  # a word that is no option, a value of the wrong kind
-        _end(getattr(error, "format_message", error.__str__)(), 2)
+        _end(_misused(error), 2)
     except ValueError as error:
         _end(error, 2)
     except Exception as error:
@@ -41,6 +67,22 @@ def main(arguments: list[str] | None = None) -> None:
         _end(error, 1)
 
 
+def _misused(error: Any) -> str:
+    """What is wrong with an option, in the words that settings have for it."""
+    faults: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    right = _RIGHT.get(faults[0]["type"]) if faults else None
+    if right is None:
+        return str(getattr(error, "format_message", error.__str__)())
+    return f"{error.param.name} is {faults[0]['input']!r}; it should be {right}"
+
+
 def _end(error: object, status: int) -> None:
-    typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
+    """One line for programs; a terminal gets it broken between words."""
+    line = f"scones: {' '.join(str(error).split())}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(
+            line, width, subsequent_indent=" " * 8, break_on_hyphens=False, break_long_words=False
+        )
+    typer.echo(line, err=True)
     sys.exit(status)

@@ -6,6 +6,7 @@ from typing import Any
 from scones.clients import Clients
 from scones.workflow.ours import is_ours
 from scones.workflow.progress import Steps, silent
+from scones.workflow.train import LOG_GROUP as TRAINING_LOGS
 
 UNDER_WAY = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 GONE = ("ResourceNotFoundException", "NoSuchBucket", "NoSuchTagSet", "404")
@@ -21,7 +22,7 @@ def destroy(clients: Clients, steps: Steps = silent) -> list[str]:
     with steps("destroy") as step:
         for delete in (
             _machines, _functions, _endpoints, _endpoint_configs, _models, _searches, _jobs,
-            _bucket,
+            _training_logs, _bucket,
         ):  # fmt: skip
             for words in delete(clients):
                 gone.append(words)
@@ -93,6 +94,24 @@ def _jobs(clients: Clients) -> Iterator[str]:
     ):
         clients.sagemaker.stop_training_job(TrainingJobName=name)
         yield f"running training job {name} (stopped)"
+
+
+def _training_logs(clients: Clients) -> Iterator[str]:
+    """What our training jobs wrote; the group is the account's, and goes when nothing is left."""
+    logs = clients.logs
+    try:
+        listed = _all(logs, "describe_log_streams", "logStreams", logGroupName=TRAINING_LOGS)
+    except logs.exceptions.ResourceNotFoundException:
+        return
+    jobs = set(_of_sagemaker(clients, "training_jobs", "TrainingJobSummaries", "TrainingJob"))
+    streams = [each["logStreamName"] for each in listed]
+    ours = [name for name in streams if name.partition("/")[0] in jobs]
+    for name in ours:
+        logs.delete_log_stream(logGroupName=TRAINING_LOGS, logStreamName=name)
+    if ours:
+        yield f"{len(ours)} log streams of training jobs"
+    if len(ours) == len(streams):
+        yield from _log_group(clients, TRAINING_LOGS)
 
 
 def _bucket(clients: Clients) -> Iterator[str]:
