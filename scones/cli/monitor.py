@@ -82,7 +82,8 @@ def simulate(
 @commands.command()
 def monitor(
     source: Annotated[
-        str | None, typer.Argument(help="s3://bucket/prefix/ or folder. [the endpoint's captures]")
+        str | None,
+        typer.Argument(help="s3://bucket/prefix/ or folder. \\[the endpoint's captures]"),
     ] = None,
     truth: Annotated[
         str | None, typer.Option(help="manifest, S3 prefixes or folders of ground truth, or none.")

@@ -33,7 +33,7 @@ def tune(
     by: Annotated[
         str | None,
         typer.Option(
-            help="optuna: cross-validation; sagemaker: a tuning job. [optuna; sagemaker on AWS]"
+            help="optuna: cross-validation; sagemaker: a tuning job. \\[optuna; sagemaker on AWS]"
         ),
     ] = None,
     objective: Annotated[str, typer.Option(help="accuracy, or log_loss.")] = "accuracy",
