@@ -70,6 +70,8 @@ class Settings:
     """Largest share of wrong ones among accepted pictures to be promised; None: 0.05."""
     certainty: float | None = None
     """Of that promise; None: 0.95."""
+    folds: int | None = None
+    """So many fits more beside the job's own, for out-of-fold figures; None or 0: none."""
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     """Only what the user gave; the rest is the algorithm's."""
     invocations: int = 200
@@ -159,12 +161,14 @@ def _check_training(settings: Settings) -> None:
     profile, certify = settings.profile, settings.certify
     _require(profile in (None, *PROFILES), "profile", profile, " or ".join(PROFILES))
     _require(certify is None or certify >= 0, "certify", certify, "0 or more")
+    folds = settings.folds
+    _require(folds in (None, 0) or 2 <= (folds or 0) <= 20, "folds", folds, "0, or from 2 to 20")
     for name in ("risk", "certainty"):
         value = getattr(settings, name)
         _require(
             value is None or 0 < value < 1, name, value, "between 0 and 1, such as 0.05 or 0.95"
         )
-    for name in ("profile", "certify", "risk", "certainty"):
+    for name in ("profile", "certify", "risk", "certainty", "folds"):
         twice = name in settings.hyperparameters and getattr(settings, name) is not None
         _require(
             not twice, name, getattr(settings, name), "said once, not as hyperparameter as well"
@@ -234,6 +238,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "certify": _whole,
     "risk": _number,
     "certainty": _number,
+    "folds": _whole,
     "hyperparameters": _pairs,
     "invocations": _whole,
     "parallel": _whole,

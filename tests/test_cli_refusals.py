@@ -58,6 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--certify", "-1"], "certify is -1; it should be 0 or more"),
         (["--certify", "9999"], "certify is 9999; of"),
         (["--certify", "many"], "certify is 'many'; it should be a whole number"),
+        (["--folds", "21"], "folds is 21; it should be 0, or from 2 to 20"),
         (["--risk", "1"], "risk is 1.0; it should be between 0 and 1"),
         (["--certainty", "0"], "certainty is 0.0; it should be between 0 and 1"),
         (["--certify", "9", "--hyperparameter", "certify=9"], "said once"),
@@ -80,6 +81,23 @@ def test_a_setting_that_is_wrong(
 ) -> None:
     assert words in refused(capsys, "run", "--data", str(archive), *options)
     assert list(home.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["train", "retrain"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--profile", "slow"], "profile is 'slow'"),
+        (["--certify", "-1"], "certify is -1"),
+        (["--risk", "2"], "risk is 2.0"),
+        (["--certainty", "0"], "certainty is 0.0"),
+        (["--folds", "1"], "folds is 1"),
+    ],
+)
+def test_training_again_is_told_what_training_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str], command: str, options: list[str], words: str
+) -> None:
+    assert words in refused(capsys, command, *options)
 
 
 def test_an_environment_that_is_wrong(

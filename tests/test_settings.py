@@ -44,6 +44,8 @@ def test_the_profiles_are_the_recipes() -> None:
         ({"profile": "slow"}, "profile is 'slow'; it should be quick or best"),
         ({"certify": "-1"}, "certify is -1; it should be 0 or more"),
         ({"certify": "some"}, "certify is 'some'; it should be a whole number"),
+        ({"folds": "1"}, "folds is 1; it should be 0, or from 2 to 20"),
+        ({"folds": 5, "hyperparameters": ["folds=5"]}, "said once"),
         ({"risk": "0"}, "risk is 0.0; it should be between 0 and 1"),
         ({"certainty": 1}, "certainty is 1.0; it should be between 0 and 1"),
         ({"certainty": "nan"}, "certainty is nan; it should be between 0 and 1"),

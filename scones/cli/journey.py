@@ -12,6 +12,7 @@ from scones.cli.options import (
     Certify,
     Classes,
     Data,
+    Folds,
     Home,
     Hyperparameter,
     Invocations,
@@ -43,6 +44,7 @@ def run(
     certify: Certify = None,
     risk: Risk = None,
     certainty: Certainty = None,
+    folds: Folds = None,
     threshold: Threshold = None,
     invocations: Invocations = None,
     parallel: Parallel = None,
@@ -63,8 +65,8 @@ def run(
 
     settings = settle(
         data=data, classes=classes, bays=bays, profile=profile, certify=certify, risk=risk,
-        certainty=certainty, threshold=threshold, invocations=invocations, parallel=parallel,
-        seed=seed, hyperparameters=hyperparameter, home=home,
+        certainty=certainty, folds=folds, threshold=threshold, invocations=invocations,
+        parallel=parallel, seed=seed, hyperparameters=hyperparameter, home=home,
         report_dir=report_dir, target=target, role=role, region=region, bucket=bucket,
     )  # fmt: skip
     check_folder(settings.report_dir)
@@ -106,6 +108,7 @@ def train(
     certify: Certify = None,
     risk: Risk = None,
     certainty: Certainty = None,
+    folds: Folds = None,
     seed: Seed = None,
     hyperparameter: Hyperparameter = None,
     home: Home = None,
@@ -119,7 +122,7 @@ def train(
     from scones.workflow.train import train as fit
 
     settings = settle(
-        profile=profile, certify=certify, risk=risk, certainty=certainty, seed=seed,
+        profile=profile, certify=certify, risk=risk, certainty=certainty, folds=folds, seed=seed,
         hyperparameters=hyperparameter, home=home, target=target, role=role, region=region,
         bucket=bucket,
     )  # fmt: skip

@@ -11,12 +11,17 @@ import typer
 from scones.cli.connection import connected
 from scones.cli.options import (
     Bucket,
+    Certainty,
+    Certify,
     Classes,
+    Folds,
     Home,
     Hyperparameter,
     Parallel,
+    Profile,
     Region,
     ReportDir,
+    Risk,
     Role,
     Seed,
     Target,
@@ -222,6 +227,11 @@ def retrain(
     back: Annotated[
         bool, typer.Option("--back", help="Let the model before the present one serve again.")
     ] = False,
+    profile: Profile = None,
+    certify: Certify = None,
+    risk: Risk = None,
+    certainty: Certainty = None,
+    folds: Folds = None,
     threshold: Threshold = None,
     seed: Seed = None,
     hyperparameter: Hyperparameter = None,
@@ -236,6 +246,7 @@ def retrain(
     from scones.workflow.retrain import retrain as again
 
     settings = settle(
+        profile=profile, certify=certify, risk=risk, certainty=certainty, folds=folds,
         threshold=threshold, seed=seed, hyperparameters=hyperparameter, home=home, target=target,
         role=role, region=region, bucket=bucket,
     )  # fmt: skip

@@ -46,6 +46,9 @@ Certify = Annotated[
 ]
 Risk = Annotated[float | None, _option("Share of wrong ones among the accepted to promise.", 0.05)]
 Certainty = Annotated[float | None, _option("Of that promise.", 0.95)]
+Folds = Annotated[
+    int | None, _option("Fits more, for out-of-fold figures: an estimate, not a certificate.", 0)
+]
 Pictures = Annotated[
     str | None,
     typer.Argument(help=f"s3://bucket/prefix/: all there. {escape('[random test pictures]')}"),

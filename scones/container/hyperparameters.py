@@ -195,6 +195,12 @@ def _epochs_list(name: str, text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
+def _folds(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) not in (0, *range(2, 21)):
+        raise ValueError(f"{name} is {text!r}; give 0, or a whole number from 2 to 20")
+    return int(text)
+
+
 SHARE = _real(1e-12, 1 - 1e-12, "a share between 0 and 1, such as 0.05")
 DECAY = _real(0, 1 - 1e-9, "a number from 0 up to, but not, 1")
 POSITIVE = _real(1e-12, 1e6, "a number above 0")
@@ -229,7 +235,7 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     # ours
     "profile": _choice(*PROFILES),
     "certify": _integer(0),
-    "folds": _integer(0, 20),
+    "folds": _folds,
     "risk": SHARE,
     "certainty": SHARE,
     "seed": _integer(0),

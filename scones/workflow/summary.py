@@ -1,7 +1,8 @@
 """What a run came to, in plain lines of at most 80 columns."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from scones.monitor.report import CERTAINTY, Report, Share, stands, verdict
 from scones.settings import Settings
@@ -34,6 +35,9 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     if material.promise:
         yield "promise", material.promise
     none = "no captured picture passed the gate" if not report.passed else UNJOINED
+    out_of_fold = material.card.get("figures", {}).get("out_of_fold")
+    if out_of_fold:
+        yield "out of fold", _estimated(out_of_fold["accuracy"])
     yield "wrong passed", _share(report.accepted_wrong, none)
     yield "bias", verdict(report.by_truth, material.classes, "pictures that are")
     spent = [f"{name} {value:.3g}" for name, value in material.seconds.items() if value is not None]
@@ -52,6 +56,14 @@ def _share(share: Share, none: str) -> str:
     return (
         f"{100 * share.value:.1f} % ({share.k} of {share.n}; "
         f"{100 * CERTAINTY:.0f} % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    )
+
+
+def _estimated(accuracy: Mapping[str, Any]) -> str:
+    return (
+        f"accuracy {100 * accuracy['value']:.1f} % ({accuracy['n']} training pictures; 95 % "
+        f"interval {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} %): by fits that "
+        "had not seen the picture, which is an estimate for the deployed model, not a certificate."
     )
 
 

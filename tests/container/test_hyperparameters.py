@@ -74,7 +74,8 @@ def test_what_cannot_be_honoured_is_refused_by_name(name: str) -> None:
         ("num_classes", "1"), ("early_stopping", "perhaps"), ("precision_dtype", "float16"),
         ("augmentation_type", "heavy"), ("risk", "0"), ("certainty", "1"), ("top_k", "3"),
         ("lr_scheduler_step", "a"), ("profile", "slow"), ("class_names", "only"),
-        ("multi_label", "1"), ("seed", "-1"), ("num_training_samples", ""),
+        ("multi_label", "1"), ("seed", "-1"), ("folds", "1"), ("folds", "21"),
+        ("num_training_samples", ""),
     ],
 )  # fmt: skip
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(name: str, text: str) -> None:

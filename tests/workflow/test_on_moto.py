@@ -222,15 +222,15 @@ def test_the_certificate_sets_the_functions_threshold_and_a_person_pins_it(
 
 
 def test_what_training_is_told_goes_by_the_environment(clients: Clients) -> None:
-    settings = replace(clients.settings, profile="best", certify=2, risk=0.1, certainty=0.9)
+    settings = replace(clients.settings, profile="best", certify=2, risk=0.1, folds=3)
     staged = stage(clients, DATASET)
     told = request(replace(clients, settings=settings), staged, "job")
     assert told["Environment"] == {
         "SCONES_CLASS_NAMES": "bicycle,motorcycle", "SCONES_DATASET": "sample", "SCONES_SEED": "0",
         "SCONES_PROFILE": "best", "SCONES_CERTIFY": "2", "SCONES_RISK": "0.1",
-        "SCONES_CERTAINTY": "0.9",
+        "SCONES_FOLDS": "3",
     }  # fmt: skip
-    assert not {"profile", "certify", "risk", "certainty"} & told["HyperParameters"].keys()
+    assert not {"profile", "certify", "risk", "folds"} & told["HyperParameters"].keys()
     assert "SCONES_CERTIFY" not in request(clients, staged, "job")["Environment"]
     greedy = replace(clients, settings=replace(settings, certify=4))
     with pytest.raises(ValueError, match="certify is 4; of 6 training pictures at most 3"):

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from scones.model.figures import figures
 from scones.monitor.report import Execution, Material, examine
 from scones.settings import Settings
 from scones.workflow.report import check_folder, write
@@ -52,3 +54,18 @@ def test_a_summary_of_nothing_and_of_many_errors_fits_eighty_columns() -> None:
         assert "dataset: sample" in text
         assert "gate          The gate stands at 0.8, the default: not certified" in text
         assert "promise       Not certifiable" in text
+
+
+def test_a_summary_calls_out_of_fold_figures_an_estimate() -> None:
+    right = np.arange(100) < 90
+    probabilities_NK = np.stack([np.where(right, 0.9, 0.2), np.where(right, 0.1, 0.8)], axis=1)
+    told = figures(probabilities_NK, np.zeros(100, np.int64), ("bicycle", "motorcycle"))
+    material = Material(
+        dataset="cifar100", classes=("bicycle", "motorcycle"), threshold=0.8,
+        deployed_at=datetime(2026, 11, 20, tzinfo=UTC), records=(), manifest=(), executions=(),
+        threshold_from="default", card={"figures": {"out_of_fold": told}},
+    )  # fmt: skip
+    text = " ".join(summary(examine(material), Settings()).split())
+    assert "out of fold accuracy 90.0 % (100 training pictures; 95 % interval 82.4 to" in text
+    assert "an estimate for the deployed model, not a certificate" in text
+    assert "promise" not in text.replace("promises nothing", "")
