@@ -15,10 +15,12 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import textwrap
 import urllib.error
 import urllib.parse
 import urllib.request
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -26,12 +28,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 PIP = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+CUDA = ("nvidia-", "cuda-", "triton")
+"""How the packages begin that PyTorch needs for NVIDIA's GPUs only."""
 PROBE_S = 4.0
 SIZE_S = 8.0
 
 
 def main() -> None:
-    """Install; exit status 2 and one line when this machine cannot."""
+    """Install; exit status 2 and the reason when this machine cannot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
     wanted = ".[dev,sdk,notebook,tune]" if parser.parse_args().dev else "."
@@ -92,15 +96,41 @@ def announce(wanted: str) -> None:
         return
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         sizes = dict(zip(urls, pool.map(size_bytes, urls.values()), strict=True))
+    say(download(sizes))
+    if lacks_gpu():
+        say(needless(sizes))
+
+
+def download(sizes: dict[str, int | None]) -> str:
+    """How many packages, how large in all, and the largest by name."""
     known = {name: size for name, size in sizes.items() if size is not None}
     largest = sorted(known, key=lambda name: -known[name])[:4]
-    say(
-        f"{len(urls)} packages to fetch, {sum(known.values()) / 1e6:.0f} MB in all"
+    return (
+        f"{len(sizes)} packages to fetch, {megabytes(known.values())} in all"
         + (f" and {len(sizes) - len(known)} of unknown size" if len(known) < len(sizes) else "")
         + (": " if largest else "")
-        + ", ".join(f"{name} {known[name] / 1e6:.0f} MB" for name in largest)
+        + ", ".join(f"{name} {megabytes([known[name]])}" for name in largest)
         + (" ..." if len(known) > len(largest) else "")
     )
+
+
+def needless(sizes: dict[str, int | None]) -> str:
+    """What of it only a GPU needs, and how to do without; empty where there is nothing."""
+    cuda = [name for name in sizes if name.startswith(CUDA)]
+    if not cuda:
+        return ""
+    size = megabytes(sizes[name] or 0 for name in cuda)
+    return (
+        f"{len(cuda)} of these, {size}, are CUDA libraries: "
+        f"PyTorch's ordinary package for Python {platform.python_version()} brings them, and "
+        f"without an NVIDIA GPU nothing uses them. To do without, press Ctrl-C, put the CPU build "
+        f"of {pinned('torch')} into {VENV.name} ({VENV.name}/bin/pip install, from {CPU_INDEX}, a "
+        "mirror of it, or a wheel file), and give the same command again."
+    )
+
+
+def megabytes(sizes: Iterable[int]) -> str:
+    return f"{sum(sizes) / 1e6:.0f} MB"
 
 
 def size_bytes(url: str) -> int | None:
@@ -179,16 +209,24 @@ def show(line: str) -> None:
         sys.stdout.flush()
 
 
-def say(line: str) -> None:
-    """One line to the person who waits."""
-    sys.stdout.write(f"scones: {line}\n")
-    sys.stdout.flush()
+def say(words: str) -> None:
+    """Tell the person who waits, in lines of a terminal's width."""
+    if words:
+        sys.stdout.write(filled(words))
+        sys.stdout.flush()
 
 
-def fail(line: str) -> None:
-    """One line, exit status 2."""
-    sys.stderr.write(f"scones: {line}\n")
+def fail(words: str) -> None:
+    """What is wrong, and exit status 2."""
+    sys.stderr.write(filled(words))
     sys.exit(2)
+
+
+def filled(words: str) -> str:
+    return textwrap.fill(
+        f"scones: {words}", 80, subsequent_indent=" " * 8,
+        break_on_hyphens=False, break_long_words=False,
+    ) + "\n"  # fmt: skip
 
 
 if __name__ == "__main__":
