@@ -75,7 +75,7 @@ FULL = Augmentation(
 QUICK = Recipe("quick", networks=2, epochs=30, averaging=0.98, augmentation=FULL)
 BEST = Recipe(
     "best",
-    networks=4,
+    networks=2,
     widths=(48, 96, 192),
     epochs=80,
     averaging=0.98,
