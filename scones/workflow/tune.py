@@ -161,7 +161,9 @@ def fold_request(
     """CreateTrainingJob's arguments for one fold: fitted and judged on training pictures."""
     settings = clients.settings
     kept = {name: text for name, text in settings.hyperparameters.items() if name not in OURS}
-    plain = replace(settings, hyperparameters=kept, certify=0, risk=None, certainty=None)
+    plain = replace(
+        settings, hyperparameters=kept, certify=0, risk=None, certainty=None, folds=None
+    )
     asked = request(
         replace(clients, settings=plain), staged, job, fold.train_list, (TRAIN, fold.judged_list)
     )
