@@ -45,6 +45,16 @@ def test_the_jumpers_capital_by_hand() -> None:
     assert simple_jumper([0.1, 0.0])[1] == pytest.approx(math.log(capital), abs=1e-12)
 
 
+def test_stakes_that_come_later_are_bets_that_begin_later() -> None:
+    p = np.random.default_rng(8).random(50)
+    stakes = np.zeros(50)
+    stakes[[0, 20]] = 0.75, 0.25
+    early, late = np.exp(simple_jumper(p)), np.exp(simple_jumper(p[20:]))
+    found = np.exp(simple_jumper(p, stakes))
+    assert found[:20] == pytest.approx(0.75 * early[:20])
+    assert found[20:] == pytest.approx(0.75 * early[20:] + 0.25 * late)
+
+
 def test_capital_beyond_what_a_float_holds_is_still_counted() -> None:
     found = simple_jumper(np.zeros(5000))
     assert found[-1] > 1000
@@ -104,6 +114,25 @@ def test_without_drift_hardly_a_life_alarms() -> None:
         rng = np.random.default_rng(10**6 + seed)
         alarms += watch(confidences(rng, 200), confidences(rng, 5000), seed=seed).drifted
     assert alarms <= 0.02 * 2000
+
+
+@pytest.mark.slow
+def test_a_long_calm_does_not_dull_it() -> None:
+    delays = []
+    for seed in range(12):
+        rng = np.random.default_rng(5000 + seed)
+        scores = np.concatenate([confidences(rng, 30_000), confidences(rng, 500, sd=1.4)])
+        alarm = watch(confidences(rng, 200), scores, seed=seed).alarm
+        delays.append(math.inf if alarm is None else alarm - 30_000)
+    assert min(delays) >= 0
+    assert np.median(delays) <= 200
+
+
+@pytest.mark.slow
+def test_a_long_calm_does_not_dull_the_audit() -> None:
+    calm = np.random.default_rng(0).random(5000) < 0.01
+    alarm = audit(np.concatenate([calm, np.tile([1, 0, 0, 0], 100)]), 0.05).alarm
+    assert alarm is not None and 5000 <= alarm <= 5100
 
 
 @pytest.mark.slow
