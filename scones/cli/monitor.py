@@ -160,7 +160,7 @@ def monitor(
 
 
 def _say(seen: "Watched") -> None:
-    """Every verdict as a paragraph, changes first, and where the report is."""
+    """Every verdict as a paragraph, which of them changed, and where the report is."""
     for note in seen.subject.notes:
         _paragraph("NOTE", note)
     for verdict in seen.findings.verdicts:
@@ -170,7 +170,7 @@ def _say(seen: "Watched") -> None:
     faults = f"; {len(sheet.faults)} lines could not be read" if sheet.faults else ""
     _paragraph("read", f"{len(sheet.window)} records{different} at {sheet.place}{faults}")
     for change in seen.changes:
-        _paragraph("changed", change.line())
+        _paragraph("changed", change.move())
     _paragraph("report", str(seen.page))
     sys.stdout.flush()
 

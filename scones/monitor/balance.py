@@ -53,6 +53,19 @@ class Test:
     table: tuple[tuple[int, int], tuple[int, int]] | None
     """Class and others by yes and no: recognised, or accepted."""
 
+    def sentence(self, class_names: Sequence[str]) -> str:
+        """The gap and its interval in plain words."""
+        others = [name for name in class_names if name != self.class_name]
+        other = others[0] if len(others) == 1 else "the others"
+        sign, scale = (-1 if self.gap < 0 else 1), (1 if self.question == "intercept" else 100)
+        low, high = sorted(scale * sign * end for end in (self.low, self.high))
+        gap, often = f"{scale * abs(self.gap):.3g}", "less" if self.gap < 0 else "more"
+        said = _GAPS[self.question].format(
+            name=self.class_name, other=other, gap=gap, often=often,
+            leaning="away from" if self.gap < 0 else "toward",
+        )  # fmt: skip
+        return f"{said} (95 %: {low:.3g} to {high:.3g})"
+
 
 @dataclass(frozen=True)
 class Balance:
@@ -77,19 +90,29 @@ class Balance:
             return "Too few to say: no records."
         share, low, high = self.shares[0]
         said = (
-            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n}, "
-            f"{self.num_labels} with labels): {100 * share:.0f} % were called {class_names[0]} "
-            f"(95 %: {100 * low:.0f} to {100 * high:.0f} %)"
+            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n} pictures, the "
+            f"true class of {self.num_labels} known): {100 * share:.0f} % were called "
+            f"{class_names[0]} (95 %: {100 * low:.0f} to {100 * high:.0f})"
         )
         if self.tests:
             first = min(self.tests, key=lambda test: test.adjusted_p)
-            said += f"; {first.question} of {first.class_name} {_signed(first)}"
+            said += f"; {first.sentence(class_names)}, p = {first.adjusted_p:.2g}"
+            said += f" by Holm over {len(self.tests)} tests" if len(self.tests) > 1 else ""
         if self.verdict not in ("biased", "no bias found"):
-            settle = " and ".join(f"{n} to see one of {100 * gap:.0f}" for gap, n in self.needed)
-            said += f". A gap of so many points needs pictures of each class: {settle}"
+            takes = ", ".join(f"{n} for {100 * gap:.0f} points" for gap, n in self.needed)
+            said += f". Labelled pictures of each class that would find a gap: {takes}"
         return said + "."
 
 
+_GAPS = {
+    "recall": "{name} is recognised {gap} points {often} often than {other}",
+    "coverage": "{name} passes the gate {gap} points {often} often than {other}",
+    "intercept": "the odds lean {leaning} {name}, by {gap} in their logarithm",
+    "calls": (
+        "what is called {name} passes the gate {gap} points {often} often than what is called "
+        "{other}"
+    ),
+}
 _VERDICTS = {
     "biased": "The model favours {favoured}",
     "no bias found": "No bias found",
@@ -228,11 +251,3 @@ def _intercepts(known: Window, prior_K: Floats) -> list[Test]:
             )
         )  # fmt: skip
     return tests
-
-
-def _signed(test: Test) -> str:
-    unit, scale = ("", 1) if test.question == "intercept" else (" points", 100)
-    return (
-        f"{scale * test.gap:+.3g}{unit} against the others "
-        f"(95 %: {scale * test.low:+.3g} to {scale * test.high:+.3g}; p = {test.adjusted_p:.2g})"
-    )

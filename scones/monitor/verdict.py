@@ -193,8 +193,8 @@ def _of_gate(
         return Verdict("gate", "suspended", said, "suspended")
     labels = len(audited.log10_capital_N)
     said = (
-        f"The certificate is ACTIVE: no drift, and {labels} labels of accepted pictures do not "
-        f"speak against it. {gate.overall.sentence()}"
+        f"The certificate is ACTIVE: no drift, and the {labels} accepted pictures whose true class "
+        f"is known do not speak against it. {gate.overall.sentence()}"
     )
     return Verdict("gate", "active", said)
 
@@ -212,21 +212,23 @@ def _of_mix(mix: Mix, class_names: Sequence[str], baseline: Baseline) -> Verdict
     before_K = _shares(baseline)
     outside = (before_K < mix.low_K) | (before_K > mix.high_K)
     told = ", ".join(
-        f"{100 * share:.0f} % {name} (95 %: {100 * low:.0f} to {100 * high:.0f})"
-        for name, share, low, high in zip(
-            class_names, mix.share_K, mix.low_K, mix.high_K, strict=True
+        f"{100 * share:.0f} % {name} (95 %: {100 * low:.0f} to {100 * high:.0f}; "
+        f"{100 * before:.0f} % in the baseline)"
+        for name, share, low, high, before in zip(
+            class_names, mix.share_K, mix.low_K, mix.high_K, before_K, strict=True
         )
     )
     state = "unbalanced stream" if outside.any() else "as the baseline"
-    said = f"By {mix.method} the stream of {mix.n} holds {told}: {state}."
+    said = f"Of the {mix.n} records, {mix.method} estimates {told}: {state}."
     return Verdict(about, state, said)
 
 
 def _of_confidence(drift: Drift, n: int) -> Verdict:
     if drift.alarm is None:
         said = (
-            f"No drift of the confidences in {n} records: the martingale peaked at "
-            f"{10**drift.peak:.3g}, it alarms at {1 / drift.false_alarms:.0f}."
+            f"No drift of the confidences in {n} records: the martingale, a bet on change, came to "
+            f"{10**drift.peak:.3g} times its stake at most; it alarms at "
+            f"{1 / drift.false_alarms:.0f}."
         )
         return Verdict("confidence", "no drift", said)
     said = (
@@ -244,7 +246,11 @@ def _of_pictures(pictures: Mapping[str, Drift]) -> Verdict:
     if not moved:
         watched = ", ".join(pictures)
         return Verdict("pictures", "no drift", f"No drift of {watched} in {n} pictures.")
-    said = f"The pictures have drifted in {', '.join(moved)} of {n}."
+    false_alarms = sum(drift.false_alarms for drift in pictures.values())
+    said = (
+        f"The pictures have drifted in {', '.join(moved)} of {n} (a false alarm in any of "
+        f"{len(pictures)} measures comes in at most {100 * false_alarms:.2g} % of lives)."
+    )
     return Verdict("pictures", "drift", said, "drift")
 
 

@@ -24,10 +24,14 @@ class Change:
     """Its state then; None where it was not asked before."""
     verdict: Verdict
 
+    def move(self) -> str:
+        """about: before -> now"""
+        came = f"{self.before} -> " if self.before else ""
+        return f"{self.verdict.about}: {came}{self.verdict.state}"
+
     def line(self) -> str:
         """about: before -> now. The sentence."""
-        came = f"{self.before} -> " if self.before else ""
-        return f"{self.verdict.about}: {came}{self.verdict.state}. {self.verdict.sentence}"
+        return f"{self.move()}. {self.verdict.sentence}"
 
 
 def changed(before: Mapping[str, str], findings: Findings) -> list[Change]:

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from scones.gate.exact import needed
-from scones.monitor.balance import weigh
+from scones.monitor.balance import Test, weigh
 from scones.monitor.windows import UNKNOWN, Window
 
 NAMES = ("bicycle", "motorcycle")
@@ -43,10 +43,11 @@ def test_the_briefs_twelve_invocations_are_suggestive_and_underpowered() -> None
     assert (low, high) == pytest.approx((0.552, 0.953), abs=5e-4)
     assert found.needed == ((0.2, needed(10 / 12, 10 / 12 - 0.2)), (0.1, 285))
     assert found.sentence(NAMES) == (
-        "Suggestive of a bias toward bicycle, but under-powered (n = 12, 0 with labels): 83 % were "
-        "called bicycle (95 %: 55 to 95 %); calls of bicycle +100 points against the others "
-        "(95 %: +28.6 to +100; p = 0.009). A gap of so many points needs pictures of each class: "
-        "86 to see one of 20 and 285 to see one of 10."
+        "Suggestive of a bias toward bicycle, but under-powered (n = 12 pictures, the true class "
+        "of 0 known): 83 % were called bicycle (95 %: 55 to 95); what is called bicycle passes the "
+        "gate 100 points more often than what is called motorcycle (95 %: 28.6 to 100), p = 0.009. "
+        "Labelled pictures of each class that would find a gap: 86 for 20 points, 285 for 10 "
+        "points."
     )
 
 
@@ -58,6 +59,25 @@ def test_a_planted_bias_is_called_and_named() -> None:
     mirrored = weigh(window(1, 1000, bias=-1.5), 0.8)
     assert (mirrored.verdict, mirrored.favoured) == ("biased", "motorcycle")
     assert "The model favours motorcycle (n = 1000" in mirrored.sentence(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("question", "gap", "names", "said"),
+    [
+        ("recall", -0.17, NAMES, "bicycle is recognised 17 points less often than motorcycle"),
+        ("coverage", 0.05, ("bicycle", "b", "c"), "bicycle passes the gate 5 points more often than"
+         " the others"),
+        ("intercept", -0.5, NAMES, "the odds lean away from bicycle, by 0.5 in their logarithm"),
+    ],
+)  # fmt: skip
+def test_a_gap_is_told_in_words_from_its_own_side(
+    question: str, gap: float, names: tuple[str, ...], said: str
+) -> None:
+    test = Test(question, "bicycle", gap, gap - 0.1, gap + 0.2, 0.1, None, 0.1, (9, 9), None)
+    scale = 1 if question == "intercept" else 100
+    ends = (-gap - 0.2, -gap + 0.1) if gap < 0 else (gap - 0.1, gap + 0.2)
+    low, high = (scale * end for end in ends)
+    assert test.sentence(names) == f"{said} (95 %: {low:.3g} to {high:.3g})"
 
 
 def test_the_intercept_is_the_bias_that_was_planted() -> None:
