@@ -43,6 +43,7 @@ def classify(clients: Clients, staged: Staged, steps: Steps = silent) -> list[Ou
     with steps("classify") as step, ThreadPoolExecutor(settings.parallel) as pool:
         step.total(len(entries))
         wait_in_service(clients, deployment.endpoint_config, step)
+        step.say("executions")
         futures = [
             pool.submit(execute, clients, entry, f"{run}-{index:05d}")
             for index, entry in enumerate(entries)
