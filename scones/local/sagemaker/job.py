@@ -37,25 +37,34 @@ MAX_RUNTIME = "Training job runtime exceeded MaxRuntimeInSeconds provided"
 
 def described(request: dict[str, Any], arn: str, now: datetime) -> dict[str, Any]:
     """What DescribeTrainingJob says of a job that was just asked for."""
-    specification = {"EnableSageMakerMetricsTimeSeries": False, **request["AlgorithmSpecification"]}
-    if "image-classification" in names(specification.get("TrainingImage", "")):
-        specification.setdefault("MetricDefinitions", BUILT_IN_METRICS)
+    specification = measured(request["AlgorithmSpecification"])
     limit = {"MaxRuntimeInSeconds": MAX_RUNTIME_S, **request.get("StoppingCondition", {})}
     return {
         "HyperParameters": {},
         "InputDataConfig": [],
         "ResourceConfig": {"InstanceCount": 1},
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
         **request,
+        "OutputDataConfig": {"KmsKeyId": "", **request["OutputDataConfig"]},  # the SDK reads it
         "TrainingJobArn": arn,
         "TrainingJobStatus": "InProgress",
         "SecondaryStatus": "Starting",
         "SecondaryStatusTransitions": [],
-        "AlgorithmSpecification": specification,
+        "AlgorithmSpecification": {"EnableSageMakerMetricsTimeSeries": False, **specification},
         "StoppingCondition": limit,
         "ModelArtifacts": {"S3ModelArtifacts": artifacts(request)},
         "CreationTime": now,
         "LastModifiedTime": now,
     }
+
+
+def measured(specification: dict[str, Any]) -> dict[str, Any]:
+    """An AlgorithmSpecification with the metrics that a built-in algorithm brings."""
+    if "image-classification" in names(specification.get("TrainingImage", "")):
+        return {"MetricDefinitions": BUILT_IN_METRICS, **specification}
+    return specification
 
 
 def artifacts(job: dict[str, Any]) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 from scones.local.sagemaker import ranges
 from scones.local.sagemaker.admission import check_isolation, check_training, invalid, not_carried
-from scones.local.sagemaker.containers import names
-from scones.local.sagemaker.job import BUILT_IN_METRICS
-from scones.local.sagemaker.tuning_job import OBJECTIVE_HYPERPARAMETER
+from scones.local.sagemaker.job import measured
+from scones.local.sagemaker.tuning_job import OBJECTIVE_HYPERPARAMETER, RESOURCES, resource_config
 
 NO_METRIC = (
     "A metric is required for this hyperparameter tuning job objective. Provide a metric in the "
@@ -32,6 +31,8 @@ def described(
         },
         "TrainingJobDefinition": {
             **definition,
+            "AlgorithmSpecification": measured(definition["AlgorithmSpecification"]),
+            "ResourceConfig": resource_config(definition),  # the SDK's `attach` reads it here
             "StaticHyperParameters": {
                 **definition.get("StaticHyperParameters", {}),
                 OBJECTIVE_HYPERPARAMETER: config["HyperParameterTuningJobObjective"]["MetricName"],
@@ -73,19 +74,18 @@ def check_config(config: dict[str, Any]) -> None:
 
 def check_definition(definition: dict[str, Any], config: dict[str, Any]) -> None:
     """Refuse a TrainingJobDefinition that could not be trained, or judged."""
-    for member in ("VpcConfig", "HyperParameterTuningResourceConfig"):
-        if member in definition:
-            not_carried(f"TrainingJobDefinition.{member}")
+    if "VpcConfig" in definition:
+        not_carried("TrainingJobDefinition.VpcConfig")
     for member in ("TuningObjective", "HyperParameterRanges"):
         if member in definition:
             raise invalid(
                 f"{member} is for TrainingJobDefinitions; with one TrainingJobDefinition it "
                 "belongs in HyperParameterTuningJobConfig."
             )
-    if "ResourceConfig" not in definition:
-        raise invalid("TrainingJobDefinition has no ResourceConfig.")
+    if sum(member in definition for member in RESOURCES) != 1:
+        raise invalid(f"TrainingJobDefinition has to have either {' or '.join(RESOURCES)}.")
     check_isolation(definition.get("EnableNetworkIsolation", False))
-    check_training(definition)
+    check_training({**definition, "ResourceConfig": resource_config(definition)})
     _check_metric(definition["AlgorithmSpecification"], config)
     static = definition.get("StaticHyperParameters", {})
     both = sorted(
@@ -96,9 +96,7 @@ def check_definition(definition: dict[str, Any], config: dict[str, Any]) -> None
 
 
 def _check_metric(specification: dict[str, Any], config: dict[str, Any]) -> None:
-    image = specification.get("TrainingImage", "")
-    built_in = BUILT_IN_METRICS if "image-classification" in names(image) else []
-    known = [each["Name"] for each in specification.get("MetricDefinitions", built_in)]
+    known = [each["Name"] for each in measured(specification).get("MetricDefinitions", [])]
     metric = config["HyperParameterTuningJobObjective"]["MetricName"]
     if metric not in known:
         given = f" Objective metric: {metric}. Defined: {', '.join(known) or 'none'}."

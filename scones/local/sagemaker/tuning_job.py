@@ -29,6 +29,9 @@ NO_METRIC = (
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
 """By which a training job is told what it is judged by; AWS adds it to what was chosen."""
 
+RESOURCES = ("ResourceConfig", "HyperParameterTuningResourceConfig")
+"""Two ways to say what the training jobs run on; a definition has one."""
+
 Verdict = tuple[str, str | None]
 """Completed or Failed, and for a failure its reason."""
 
@@ -83,13 +86,19 @@ class TuningJob:
         """CreateTrainingJob's members, from the definition and what was chosen."""
         given = {**self.about["TrainingJobDefinition"]}
         static = given.pop("StaticHyperParameters", {})
-        for member in ("DefinitionName", "HyperParameterRanges", "TuningObjective"):
+        resources = resource_config(given)
+        for member in ("DefinitionName", *RESOURCES):
             given.pop(member, None)
         if "CheckpointConfig" in given:  # one trial must not go on from another's
             place = given["CheckpointConfig"]["S3Uri"].rstrip("/")
             given["CheckpointConfig"] = {**given["CheckpointConfig"], "S3Uri": f"{place}/{name}"}
         chosen = {**static, **values, OBJECTIVE_HYPERPARAMETER: self.metric}
-        return {"TrainingJobName": name, **given, "HyperParameters": chosen}
+        return {
+            "TrainingJobName": name,
+            **given,
+            "ResourceConfig": resources,
+            "HyperParameters": chosen,
+        }
 
     # What came of it.
 
@@ -191,6 +200,17 @@ class TuningJob:
         self.about["LastModifiedTime"] = self._resources.now()
         status = self.about["HyperParameterTuningJobStatus"]
         self._resources.update(KIND, self.name, self.about, status, {"Trials": self.trials})
+
+
+def resource_config(definition: dict[str, Any]) -> dict[str, Any]:
+    """The training jobs' ResourceConfig, said in either of two ways; the SDK uses the second.
+
+    Of several InstanceConfigs it is the first, which AWS prefers as well.
+    """
+    given = next(definition[member] for member in RESOURCES if member in definition)
+    config = {name: value for name, value in given.items() if name != "AllocationStrategy"}
+    first: dict[str, Any] = next(iter(config.pop("InstanceConfigs", [])), {})
+    return {**config, **first}
 
 
 def objective(summary: dict[str, Any]) -> float:

@@ -52,8 +52,8 @@ class TuningJobs:
         ):
             raise ServiceError(
                 "ResourceInUse",
-                "Hyperparameter tuning job names must be unique within an AWS account and region, "
-                f"and a tuning job with this name already exists ({arn})",
+                f"A hyperparameter tuning job with the name, {name}, already exists. Choose a "
+                "different name.",  # AWS's words: aws/amazon-sagemaker-examples issue 2440
             )
         self._tuning.start(name)
         return {"HyperParameterTuningJobArn": arn}

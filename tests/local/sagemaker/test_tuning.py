@@ -167,6 +167,21 @@ def test_a_launched_job_is_a_training_job_like_others(tuned: Tuned) -> None:
     }
 
 
+def test_resources_may_be_said_for_all_jobs_together(tuned: Tuned) -> None:
+    definition = tuned.definition()
+    del definition["ResourceConfig"]
+    instances = [{"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 3}]
+    definition["HyperParameterTuningResourceConfig"] = {
+        "InstanceConfigs": instances, "AllocationStrategy": "Prioritized",
+    }  # fmt: skip
+    tuned.create("together", tuned.config(jobs=1), definition)
+    about = tuned.ended("together")
+    assert about["TrainingJobDefinition"]["ResourceConfig"] == instances[0]
+    name = about["BestTrainingJob"]["TrainingJobName"]
+    job = tuned.sagemaker.describe_training_job(TrainingJobName=name)
+    assert job["ResourceConfig"] == instances[0]
+
+
 def test_no_more_run_at_a_time_than_allowed(tuned: Tuned) -> None:
     config = tuned.config(jobs=3)
     config["ResourceLimits"]["MaxParallelTrainingJobs"] = 1
@@ -321,7 +336,7 @@ def test_what_cannot_be_tuned_is_refused_by_name(tuned: Tuned) -> None:
         ({}, {"InputDataConfig": [tuned.hosted.channel("train", "s3://data/nothing/")]},
          "ValidationException", "No S3 objects found"),
         ({}, {"HyperParameterTuningResourceConfig": {"VolumeSizeInGB": 1}},
-         "NotImplemented", "HyperParameterTuningResourceConfig"),
+         "ValidationException", "either ResourceConfig or HyperParameterTuningResourceConfig"),
         ({}, {"VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}},
          "NotImplemented", "VpcConfig"),
     ]  # fmt: skip
@@ -343,7 +358,7 @@ def test_what_cannot_be_tuned_is_refused_by_name(tuned: Tuned) -> None:
 def test_a_name_is_used_once_and_an_unknown_one_is_not_found(tuned: Tuned) -> None:
     tuned.create("unique", tuned.config(jobs=1))
     code, message = refused(tuned.create, "Unique")
-    assert code == "ResourceInUse" and "must be unique within" in message
+    assert code == "ResourceInUse" and "the name, Unique, already exists" in message
     for call in (
         tuned.sagemaker.describe_hyper_parameter_tuning_job,
         tuned.sagemaker.list_training_jobs_for_hyper_parameter_tuning_job,
