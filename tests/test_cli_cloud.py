@@ -57,6 +57,21 @@ def test_what_the_user_can_put_right_is_one_line(
     assert said in done.stderr
 
 
+@pytest.mark.slow
+def test_a_region_is_the_clouds_or_refused(tmp_path: Path) -> None:
+    home = ("--home", str(tmp_path / "home"))
+    began = scones("destroy", *home, "--region", "eu-west-1")
+    assert (began.returncode, "Nothing to delete" in began.stdout) == (0, True)
+    assert scones("up", *home, "--port", "0").returncode == 0
+    try:
+        other = scones("destroy", *home, "--region", "eu-west-1")
+        assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+        assert "stands in us-east-1; leave --region out" in other.stderr
+        assert scones("destroy", *home, "--region", "us-east-1").returncode == 0
+    finally:
+        scones("down", *home)
+
+
 ELSEWHERE = {
     "AWS_PROFILE": "mine",
     "AWS_DEFAULT_PROFILE": "mine",

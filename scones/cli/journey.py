@@ -128,7 +128,8 @@ def train(
     )  # fmt: skip
     with connected(settings) as clients:
         trained = fit(clients, read_staged(clients), progress())
-    typer.echo(f"training job {trained.job} left {trained.model_uri}")
+    typer.echo(f"training job {trained.job} left")
+    typer.echo(f"  {trained.model_uri}")
 
 
 @commands.command()
