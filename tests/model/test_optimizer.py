@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from scones.model.muon import Muon, orthogonal
+from scones.model.muon import COEFFICIENTS, ROUNDS, Muon, orthogonal
 from scones.model.network import Network
 from scones.model.optimizer import FINAL, OPTIMIZERS, learning_rate, optimizer
 from scones.model.recipe import QUICK
@@ -55,6 +55,17 @@ def test_an_orthogonal_step_moves_all_directions_about_alike(shape: tuple[int, i
     product = orthogonal(matrix) @ matrix.T
     assert torch.allclose(product, product.T, atol=1e-3)
     assert torch.linalg.eigvalsh(product).min() > -1e-3
+
+
+def test_an_orthogonal_step_is_the_published_iteration() -> None:
+    matrix = torch.randn((24, 90), generator=torch.Generator().manual_seed(0))
+    matrix *= torch.logspace(0, -3, 24)[:, None]
+    a, b, c = COEFFICIENTS
+    x = matrix.double() / matrix.double().norm()
+    for _ in range(ROUNDS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    assert torch.allclose(orthogonal(matrix).double(), x, atol=1e-5)
 
 
 def test_muon_on_plain_weights_is_nesterovs_momentum() -> None:
