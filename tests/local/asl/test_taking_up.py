@@ -264,6 +264,67 @@ def test_an_execution_cut_off_after_any_commit_ends_the_same(name: str) -> None:
     asyncio.run(check())
 
 
+LONG = "$count($map([1..9000], function($x) { $x }))"
+"""Takes longer than the loop can spare, so the history may end while it is evaluated."""
+
+LONG_WINDED: dict[str, Any] = {
+    "QueryLanguage": "JSONata",
+    "StartAt": "P",
+    "States": {
+        "P": {
+            "Type": "Parallel",
+            "Branches": [
+                {
+                    "StartAt": "M",
+                    "States": {
+                        "M": {
+                            "Type": "Map",
+                            "Items": "{% $states.input.items %}",
+                            "ItemProcessor": {
+                                "StartAt": "I",
+                                "States": {"I": {"Type": "Pass", "End": True}},
+                            },
+                            "Output": f"{{% [$states.result, {LONG}] %}}",
+                            "End": True,
+                        }
+                    },
+                }
+            ],
+            "Output": f"{{% [$states.result, {LONG}] %}}",
+            "Next": "T",
+        },
+        "T": _task("echo", Arguments={"n": 1}, Output=f"{{% {LONG} %}}", Next="F"),
+        "F": {
+            "Type": "Parallel",
+            "Branches": [{"StartAt": "E", "States": {"E": {"Type": "Fail", "Error": "Told"}}}],
+            "Catch": [
+                {"ErrorEquals": ["Told"], "Output": f"{{% {LONG} %}}", "Next": "Z"},
+            ],
+            "End": True,
+        },
+        "Z": {"Type": "Succeed"},
+    },
+}
+
+
+@pytest.mark.slow
+def test_nothing_is_recorded_twice_where_a_long_expression_was_cut_off() -> None:
+    async def check() -> None:
+        clock = asl_world.JumpingClock()
+        whole, recorder = await _run(LONG_WINDED, [], Flaky(clock), clock)
+        assert whole.output == "9000"
+        kinds = Counter(event.kind for group in recorder.commits for event in group)
+        for cut in range(1, len(recorder.commits)):
+            before = [event for group in recorder.commits[:cut] for event in group]
+            again, rest = await _run(LONG_WINDED, before, Flaky(clock), clock)
+            assert again == whole, f"after commit {cut}"
+            events = [*before, *(event for group in rest.commits for event in group)]
+            _check_history(events)
+            assert Counter(event.kind for event in events) == kinds, f"after commit {cut}"
+
+    asyncio.run(check())
+
+
 def _failed_before(events: list[Event]) -> list[str]:
     """The arguments of tasks that had failed, so that they succeed this time."""
     scheduled = {event.scope: event for event in events if event.kind == "TaskScheduled"}
