@@ -152,6 +152,31 @@ def fit_biased(logits_NK: ArrayLike, labels_N: ArrayLike) -> Calibration:
     return Calibration(float(found[0]), tuple(map(float, biases)), len(labels), warning=warning)
 
 
+def balance(logits_NK: ArrayLike, counts_K: ArrayLike) -> tuple[Calibration, float]:
+    """Of two classes: biases that make the expected calls as many as the pictures, and a p.
+
+    No picture's label is looked at, only how many there are of each class. The p is Rao's score
+    test's that no bias is needed, with the slope free. One class only: identity, and p = 1.
+    """
+    logits, counts = _logits(logits_NK), np.asarray(counts_K, np.float64)
+    if logits.shape[1] != 2 or counts.sum() != len(logits):
+        raise ValueError(f"counts of two classes are wanted for {len(logits)} pictures: {counts}")
+    if counts.min() == 0:
+        return identity(2), 1.0
+    margin = logits[:, 1] - logits[:, 0]
+
+    def surplus(bias: float) -> float:
+        return float(special.expit(margin + bias).sum() - counts[1])
+
+    reach = float(np.abs(margin).max()) + 50
+    bias = float(optimize.brentq(surplus, -reach, reach, xtol=1e-12))
+    weight = special.expit(margin) * special.expit(-margin)
+    across, slope = weight @ margin, weight @ margin**2
+    information = weight.sum() - (across**2 / slope if slope > 0 else 0.0)
+    chi2 = surplus(0.0) ** 2 / information if information > 0 else 0.0
+    return Calibration(1.0, (-bias / 2, bias / 2)), float(stats.chi2.sf(chi2, 1))
+
+
 def bias_errors(fitted: Calibration, logits_NK: ArrayLike) -> Floats:
     """Standard errors of the biases_K of a calibration fitted on these logits (Wald)."""
     logits = _logits(logits_NK)

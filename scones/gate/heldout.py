@@ -5,13 +5,19 @@ Calibrating and certifying both need labels that no fit has seen, and labels are
 - **Two classes, temperature.** All pictures do both. A temperature changes neither a call nor the
   order of confidences, so the certificate is learnt on a fixed grid of the model's *own*
   confidences, which no label has touched, and only the threshold is then told on the calibrated
-  scale. Splitting costs too much: with a quarter for calibrating it refused 8 % of promises, with a
-  half 24 %, and this way 2 % (300 draws, n = 200, accuracy .92, risk .05).
-- **A class bias, or more than two classes.** Calibrating changes calls and order, so every fourth
-  picture of each class calibrates and the others certify.
+  scale.
+- **Two classes, a bias.** All pictures do both here as well: the bias is set such that the expected
+  calls of a class are as many as it has pictures. That looks at the model's answers and at how many
+  pictures each class has, which stratifying settles beforehand, but not at which picture is whose;
+  for a slope of 1 it is the maximum of the likelihood, whose derivative by the bias knows no more.
+  The certificate is learnt on these balanced confidences, and the slope comes last, by the labels.
+- **More than two classes.** Calibrating changes calls and order, so every fourth picture of each
+  class calibrates and the others certify.
 
-With two classes the labels also choose between the two ways, which uses the certifying ones once
-more; the chance of a broken promise is therefore divided over both ways beforehand (union bound).
+With two classes the labels also choose between the two ways, by the likelihood-ratio test, so the
+chance of a broken promise is divided over both ways (union bound). How, is settled without labels:
+the way that the score test foresees gets nearly all. Of 20 held-out shares of 200 real pictures,
+each of a model of its own, 8 had a bias; splitting those as with more classes certified 2 of them.
 """
 
 import hashlib
@@ -21,15 +27,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from scones.gate.calibration import Calibration, fit
+from scones.gate.calibration import Calibration, balance, fit, fit_temperature, identity
 from scones.gate.certificate import Certificate, certify
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-TEMPERATURE_SPENDS = 0.9
-"""Part of delta kept for the way by temperature; a bias gets the rest, as it is rarely found."""
+FORESEEN_SPENDS = 0.9
+"""Part of delta for the way that is foreseen, temperature or bias; the other gets the rest."""
+LEVEL = 0.05
+"""Of the tests that ask for a bias."""
 CALIBRATES = 4
 """Where the share is split, every fourth picture of a class calibrates."""
 
@@ -113,12 +122,19 @@ def weigh(held_out: HeldOut, *, risk: float = 0.05, certainty: float = 0.95) -> 
 
     An empty share gives the identity and a certificate that says how many labels it takes.
     """
-    if len(held_out.class_names) == 2:
-        calibration = fit(held_out.logits_NK, held_out.labels_N)
-        if not calibration.biased:
-            return _by_order(held_out, calibration, risk, certainty)
-        return _by_halves(held_out, risk, certainty, 1 - TEMPERATURE_SPENDS)
-    return _by_halves(held_out, risk, certainty, 1.0)
+    if len(held_out.class_names) > 2:
+        return _by_parts(held_out, risk, certainty)
+    asked = fit(held_out.logits_NK, held_out.labels_N, LEVEL)
+    if len(held_out.labels_N) == 0:
+        return _by_order(held_out, asked, asked, risk, certainty, FORESEEN_SPENDS)
+    balanced, p = balance(held_out.logits_NK, np.bincount(held_out.labels_N, minlength=2))
+    as_foreseen = asked.biased == (p < LEVEL)
+    spent = FORESEEN_SPENDS if as_foreseen else 1 - FORESEEN_SPENDS
+    ordered = balanced if asked.biased else identity(2)
+    slope = fit_temperature(_logits(held_out, ordered), held_out.labels_N)
+    biases = tuple(slope.slope * bias for bias in ordered.biases_K)
+    calibration = replace(slope, biases_K=biases, bias_p=asked.bias_p)
+    return _by_order(held_out, ordered, calibration, risk, certainty, spent)
 
 
 def pictures_sha256(each: Iterable[str]) -> str:
@@ -134,9 +150,16 @@ def calibrates(labels_N: Labels) -> NDArray[np.bool_]:
     return chosen
 
 
-def _by_order(held_out: HeldOut, calibration: Calibration, risk: float, certainty: float) -> Gate:
-    own = Calibration(1.0, (0.0, 0.0))
-    overall, per_class = _certify(held_out, own, risk, certainty, TEMPERATURE_SPENDS)
+def _by_order(
+    held_out: HeldOut,
+    ordered: Calibration,
+    calibration: Calibration,
+    risk: float,
+    certainty: float,
+    spent: float,
+) -> Gate:
+    """Certify on confidences of `ordered`, whose order is the calibrated one's."""
+    overall, per_class = _certify(held_out, ordered, risk, certainty, spent)
     return Gate(
         calibration,
         _retold(overall, calibration),
@@ -145,13 +168,18 @@ def _by_order(held_out: HeldOut, calibration: Calibration, risk: float, certaint
     )
 
 
-def _by_halves(held_out: HeldOut, risk: float, certainty: float, spent: float) -> Gate:
+def _by_parts(held_out: HeldOut, risk: float, certainty: float) -> Gate:
     seen = calibrates(held_out.labels_N)
     part = held_out.take(seen)
-    calibration = fit(part.logits_NK, part.labels_N)
+    calibration = fit(part.logits_NK, part.labels_N, LEVEL)
     rest = held_out.take(~seen)
-    overall, per_class = _certify(rest, calibration, risk, certainty, spent)
+    overall, per_class = _certify(rest, calibration, risk, certainty, 1.0)
     return Gate(calibration, overall, per_class, _baseline(rest, calibration))
+
+
+def _logits(held_out: HeldOut, ordered: Calibration) -> Floats:
+    logits: Floats = held_out.logits_NK + np.array(ordered.biases_K)
+    return logits
 
 
 def _certify(
@@ -183,11 +211,11 @@ def _certify(
 
 
 def _retold(certificate: Certificate, calibration: Calibration) -> Certificate:
-    """A two-class certificate on the model's own confidences, told on the calibrated scale."""
+    """A two-class certificate on confidences before the slope, told on the calibrated scale."""
     if certificate.threshold is None:
         return certificate
     margin = np.log(certificate.threshold / (1 - certificate.threshold))
-    return replace(certificate, threshold=float(calibration([[0.0, margin]])[0, 1]))
+    return replace(certificate, threshold=float(special.expit(calibration.slope * margin)))
 
 
 def _baseline(held_out: HeldOut, calibration: Calibration) -> Baseline:

@@ -10,6 +10,7 @@ from scipy import optimize, special
 from scones.gate.calibration import (
     SLOPES,
     Calibration,
+    balance,
     bias_errors,
     fit,
     fit_biased,
@@ -174,3 +175,46 @@ def test_nan_is_no_probability_and_another_number_of_classes_no_logits() -> None
 def test_a_calibration_survives_json() -> None:
     found = fit(*world(5, 500, classes=3, bias=1.0))
     assert Calibration.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_balancing_makes_the_expected_calls_as_many_as_the_pictures() -> None:
+    logits, labels = world(5, 500, bias=1.2)
+    counts = np.bincount(labels)
+    found, p = balance(logits, counts)
+    assert found(logits).sum(axis=0) == pytest.approx(counts, abs=1e-6)
+    assert (found.slope, sum(found.biases_K), found.favoured) == (1.0, 0.0, 0)
+    assert p < 1e-6
+
+
+def test_the_score_test_agrees_with_the_likelihood_ratio_and_sees_no_labels() -> None:
+    agreed, found = 0, 0
+    for seed in range(300):
+        logits, labels = world(100 + seed, 200, temperature=1.5, bias=0.4 * (seed % 3))
+        shuffled = np.random.default_rng(seed).permutation(labels)
+        told, p = balance(logits, np.bincount(labels))
+        assert balance(logits, np.bincount(shuffled)) == (told, p)
+        ratio = fit(logits, labels).bias_p
+        assert ratio is not None
+        agreed += (p < 0.05) == (ratio < 0.05)
+        found += ratio < 0.05
+    assert 60 < found < 240
+    assert agreed > 240
+
+
+@pytest.mark.parametrize("counts", [[3, 0], [0, 3]])
+def test_one_class_alone_cannot_be_balanced(counts: list[int]) -> None:
+    found, p = balance([[1.0, 0.0], [0.0, 2.0], [0.0, 1.0]], counts)
+    assert (found, p) == (identity(2), 1.0)
+
+
+def test_balancing_says_what_it_needs() -> None:
+    for logits, counts in (([[1.0, 0.0]], [1, 1]), ([[1.0, 0.0, 2.0]], [1, 0, 0])):
+        with pytest.raises(ValueError, match="counts of two classes are wanted for 1 pictures"):
+            balance(logits, counts)
+
+
+def test_balancing_answers_that_are_all_the_same_or_perfectly_apart() -> None:
+    for logits in ([[0.0, 0.0]] * 4, [[60.0, -60.0], [60.0, -60.0], [-60.0, 60.0], [-60.0, 60.0]]):
+        found, p = balance(logits, [2, 2])
+        assert found.biases_K == pytest.approx((0, 0), abs=1e-6)
+        assert p == pytest.approx(1)

@@ -43,7 +43,13 @@ def broken(gate: Gate, world: HeldOut) -> tuple[bool, bool]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "classes", "spread", "bias"),
-    [(200, 2, 4.5, 0.0), (1000, 2, 2.0, 0.0), (300, 2, 4.5, 1.5), (400, 4, 5.0, 1.0)],
+    [
+        (200, 2, 4.5, 0.0),
+        (1000, 2, 2.0, 0.0),
+        (200, 2, 4.5, 0.5),
+        (300, 2, 4.5, 1.5),
+        (400, 4, 5.0, 1.0),
+    ],
 )
 def test_the_promise_is_kept_over_500_draws(
     n: int, classes: int, spread: float, bias: float
@@ -69,13 +75,26 @@ def test_two_classes_calibrate_and_certify_on_the_whole_share() -> None:
     assert gate.overall.pictures_sha256 == pictures_sha256(reversed(share.sha256_N))
 
 
-def test_a_bias_is_fitted_on_pictures_that_do_not_certify() -> None:
-    share = draw(2, 1000, bias=2.0)
+@pytest.mark.parametrize("bias", [-2.0, 1.5])
+def test_a_bias_is_repaired_and_all_pictures_still_certify(bias: float) -> None:
+    share = draw(2, 1000, bias=bias)
     gate = weigh(share)
-    assert gate.calibration.favoured == 0
-    assert (gate.calibration.n, gate.overall.n) == (250, 750)
+    assert gate.calibration.favoured == (0 if bias > 0 else 1)
+    assert gate.calibration.temperature == pytest.approx(1.8, rel=0.2)
+    given_K = -bias / 1.8 * np.array([0.5, -0.5])
+    assert gate.calibration.biases_K == pytest.approx(given_K, abs=0.25)
+    assert (gate.calibration.n, gate.overall.n) == (1000, 1000)
     confidence = gate.baseline.probabilities_NK.max(axis=1)
     assert (confidence >= gate.threshold(0.8)).sum() == gate.overall.accepted
+    wrong = gate.baseline.probabilities_NK.argmax(axis=1) != share.labels_N
+    assert (wrong & (confidence >= gate.threshold(0.8))).sum() == gate.overall.errors
+    assert gate.overall.pictures_sha256 == pictures_sha256(share.sha256_N)
+
+
+def test_more_classes_are_certified_by_pictures_that_calibrate_nothing() -> None:
+    share = draw(2, 1000, classes=3, bias=2.0)
+    gate = weigh(share)
+    assert (gate.calibration.n, gate.overall.n) == (248, 752)
     rest = share.take(~calibrates(share.labels_N))
     assert gate.overall.pictures_sha256 == pictures_sha256(rest.sha256_N)
 
