@@ -72,8 +72,8 @@ class Balance:
     """What a window says of the model's preference for a class."""
 
     verdict: str
-    """"biased", "no bias found", "suggestive, under-powered", "suggestive, no labels" or
-    "too few to say"."""
+    """"biased", "no bias found", "suggestive, under-powered", "suggestive, no labels", "no sign,
+    no labels" or "too few to say"."""
     favoured: str | None
     """The class that is favoured, if the verdict is biased or suggestive."""
     tests: tuple[Test, ...]
@@ -118,6 +118,7 @@ _VERDICTS = {
     "no bias found": "No bias found",
     "suggestive, under-powered": "Suggestive of a bias toward {favoured}, but under-powered",
     "suggestive, no labels": "Suggestive of a bias toward {favoured}, but no labels have arrived",
+    "no sign, no labels": "No sign of a bias, but only labels could show that there is none",
     "too few to say": "Too few to say",
 }
 
@@ -155,8 +156,10 @@ def _verdict(
 ) -> tuple[str, str | None]:
     found = [test for test in tests if test.adjusted_p <= LEVEL]
     smallest = min((min(test.n) for test in tests), default=0)
+    if not found and smallest < wanted:
+        return "too few to say", None
     if not found:
-        return ("no bias found" if num_labels and smallest >= wanted else "too few to say"), None
+        return ("no bias found" if num_labels else "no sign, no labels"), None
     favoured = _favoured(min(found, key=lambda test: test.adjusted_p), class_names)
     if num_labels and smallest >= FEWEST:
         return "biased", favoured

@@ -109,6 +109,12 @@ def test_a_stream_that_is_merely_unbalanced_is_not_called_biased() -> None:
     assert found.shares[0][0] > 0.7
 
 
+def test_many_records_without_a_label_are_not_called_few() -> None:
+    found = weigh(window(6, 4000, labelled=False), 0.8)
+    assert (found.verdict, found.favoured) == ("no sign, no labels", None)
+    assert "only labels could show" in found.sentence(NAMES)
+
+
 def test_small_samples_say_that_they_are_small() -> None:
     assert weigh(window(3, 60), 0.8).verdict == "too few to say"
     assert "Too few to say (n = 60" in weigh(window(3, 60), 0.8).sentence(NAMES)
