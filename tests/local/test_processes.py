@@ -20,9 +20,11 @@ from scones.local.processes import Processes
 
 CHILD = '''
 import subprocess, sys, time
-other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+command = [sys.executable, "-c", "import time; time.sleep(60)"]
+other = subprocess.Popen(command)
+apart = subprocess.Popen(command, start_new_session=True)
 import os
-print(os.getpid(), other.pid, flush=True)
+print(os.getpid(), other.pid, apart.pid, flush=True)
 time.sleep(60)
 '''
 
@@ -60,23 +62,24 @@ def test_a_child_dies_with_a_parent_that_is_killed_and_sweep_ends_the_rest(tmp_p
         [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
-    child, grandchild = map(int, parent.stdout.readline().split())
+    child, *grandchildren = map(int, parent.stdout.readline().split())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
     assert _gone(child)
-    assert _alive(grandchild)
-    assert Processes(tmp_path).sweep() == 1
-    assert _gone(grandchild)
+    assert all(map(_alive, grandchildren))
+    Processes(tmp_path).sweep()
+    assert all(map(_gone, grandchildren))
     assert list(tmp_path.iterdir()) == []
 
 
 @linux
-def test_stop_ends_the_whole_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", ["", "setsid "])
+def test_stop_ends_what_a_child_started(tmp_path: Path, apart: str) -> None:
     async def main() -> int:
         processes = Processes(tmp_path)
         child = await processes.start(
-            ["/bin/sh", "-c", "sleep 60 & echo $!; wait"], environment={"PATH": os.defpath}
+            ["/bin/sh", "-c", f"{apart}sleep 60 & echo $!; wait"], environment={"PATH": os.defpath}
         )
         assert child.stdout is not None
         other = int(await child.stdout.readline())
@@ -101,7 +104,7 @@ def test_a_child_gets_time_to_end_by_itself(tmp_path: Path) -> None:
     assert asyncio.run(main()) == 7
 
 
-def test_a_child_finds_just_the_variables_it_was_given(tmp_path: Path) -> None:
+def test_a_child_finds_the_variables_it_was_given_and_a_mark(tmp_path: Path) -> None:
     async def main() -> bytes:
         processes = Processes(tmp_path)
         # Python adds LC_CTYPE where the locale is C: https://peps.python.org/pep-0538
@@ -111,7 +114,9 @@ def test_a_child_finds_just_the_variables_it_was_given(tmp_path: Path) -> None:
         processes.forget(child)
         return said
 
-    assert sorted(asyncio.run(main()).split()) == [b"A=1", b"LC_ALL=C.UTF-8"]
+    *given, mark = sorted(asyncio.run(main()).split())
+    assert given == [b"A=1", b"LC_ALL=C.UTF-8"]
+    assert mark.startswith(b"_SCONES_CHILD=")
 
 
 def test_output_may_go_to_a_descriptor(tmp_path: Path) -> None:
