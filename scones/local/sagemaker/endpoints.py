@@ -111,8 +111,7 @@ class Endpoints:
         for name in self._resources.with_status(KIND, *_SERVED):
             plans = self._resources.plan(KIND, name)
             kept |= {plan["Id"] for plan in plans.values()}
-            about = self._find(name)
-            if about["EndpointStatus"] == "InService":
+            if self.status(name) in ("InService", "Updating"):
                 self._tell(name, EndpointStatus="SystemUpdating")
             self._change(name, self._bring_back(name, plans))
         for name in self._resources.with_status(KIND, "Deleting"):

@@ -433,5 +433,5 @@ def test_an_update_that_a_kill_cut_short_is_finished(make_hosted: Any) -> None:
     before.sagemaker.update_endpoint(EndpointName="old", EndpointConfigName="new")
     before.cloud.kill()
     after = make_hosted(before.cloud.home)
+    assert after.ask("old")["who"] == "new"  # the first request waits for the child
     assert after.settled("old")["EndpointConfigName"] == "new"
-    assert after.ask("old")["who"] == "new"
