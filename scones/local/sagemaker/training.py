@@ -272,7 +272,7 @@ def _beside(uri: str) -> str:
 
 def _reason(place: OptMl, log: LogStream, code: int) -> str:
     said = place.failure or log.last_words
-    tail = f", exit code: {code}"
+    tail = f", exit code: {code if code >= 0 else 128 - code}"  # as a container tells a signal
     room = MAX_REASON - len("AlgorithmError: ") - len(tail)
     said = said[:room] if place.failure else said[-room:]
     return f"AlgorithmError: {said}{tail}"

@@ -111,7 +111,7 @@ def files(folder: Path) -> list[Path]:
         Path(root, name)
         for root, _, names in os.walk(folder)
         for name in names
-        if not Path(root, name).is_symlink()
+        if Path(root, name).is_file() and not Path(root, name).is_symlink()
     )
 
 

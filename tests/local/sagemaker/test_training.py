@@ -143,6 +143,19 @@ def test_a_failed_job_without_a_failure_file_quotes_its_last_words(hosted: Any) 
     assert reason.endswith("RuntimeError: the loss is not a number, exit code: 1")
 
 
+def test_a_job_ended_by_a_signal_has_a_container_s_exit_code(hosted: Any) -> None:
+    hosted.job("killed", HyperParameters={"signal": "9"})
+    assert hosted.ended("killed")["FailureReason"].endswith(", exit code: 137")
+
+
+def test_what_is_no_file_stays_out_of_the_model(hosted: Any) -> None:
+    hosted.job("piping", HyperParameters={"pipe": "yes"})
+    job = hosted.ended("piping")
+    assert job["TrainingJobStatus"] == "Completed"
+    model = hosted.archive("models/piping/output/model.tar.gz")
+    assert sorted(model) == ["deep/shape.json", "weights.bin"]
+
+
 @pytest.mark.parametrize("manner", ["leave", "ignore"])
 def test_a_stopped_job_keeps_what_it_has(make_short: Any, manner: str) -> None:
     hosted, name = make_short, f"stopped-{manner}"

@@ -39,6 +39,10 @@ time.sleep(float(wish.get("sleep_s", "0")))
 
 if "failure" in wish:
     (base / "output/failure").write_text(wish["failure"])
+if "signal" in wish:
+    os.kill(os.getpid(), int(wish["signal"]))
+if "pipe" in wish:
+    os.mkfifo(base / "model/pipe")
 if "exit" in wish:
     sys.exit(int(wish["exit"]))
 if "raise" in wish:
