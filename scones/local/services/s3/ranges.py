@@ -11,7 +11,7 @@ from scones.local.errors import ServiceError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
 
 
 def asked_range(header: str, size: int) -> range | None:
