@@ -20,7 +20,7 @@ from scones.local.sagemaker.resources import Resources
 from scones.local.sagemaker.training import STOP_GRACE_S, Training
 from scones.local.sagemaker.tuning import Tuning
 from scones.local.services.iam import Iam
-from scones.local.services.lambda_ import Lambda
+from scones.local.services.lambda_ import Lambda, code
 from scones.local.services.logs import Logs
 from scones.local.services.s3 import S3
 from scones.local.services.s3.brief import brief as brief_of_s3
@@ -77,6 +77,7 @@ def build(ground: Ground) -> dict[str, Any]:
         logs=services["logs"],
         options=ground.functions,
     )
+    ground.pages[code.PATH] = code.page(services["lambda"]._ledger.packages)
     # The last: on entry it goes on with executions, which call all the others.
     services["stepfunctions"] = StepFunctions(**state, call=ground.call)
     return services

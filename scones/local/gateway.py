@@ -195,8 +195,7 @@ class Gateway:
         if request.path == "/_scones/health":
             body = json.dumps({"status": "ready", "pid": os.getpid()}).encode()
             return Response(200, {"content-type": "application/json"}, body)
-        if "authorization" not in request.headers:
-            raise ServiceError("MissingAuthenticationToken", "Missing Authentication Token", 403)
+        self._admission.signed_for(request)
         page = self._pages.get(request.path)
         if page is None:
             raise ServiceError("NotFound", f"There is no page {request.path}", 404)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -78,8 +79,17 @@ def test_a_function_is_told_as_aws_tells_it(aws: Any, zipped: Zipped) -> None:
     got = aws.get_function(FunctionName="told")
     assert got["Configuration"]["CodeSha256"] == created["CodeSha256"]
     assert got["Tags"] == {"team": "scones"}
-    with urllib.request.urlopen(got["Code"]["Location"]) as file:
+    location = got["Code"]["Location"]
+    with urllib.request.urlopen(location) as file:
         assert file.read() == code
+    for spoilt in (
+        location.replace("X-Amz-Credential", "X"),
+        location.replace("package=", "package=X"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(spoilt)
+        assert refused.value.code == (403 if "package=X" not in spoilt else 404)
+        refused.value.close()
 
 
 def test_waiters_do_not_wait(aws: Any, create: Create) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from scones.local.errors import ServiceError
 from scones.local.functions.names import LATEST, Named
+from scones.local.services.lambda_.code import location
 from scones.local.services.lambda_.ledger import Operations, conflict, invalid, page
 from scones.local.services.lambda_.settings import check
 
@@ -80,13 +81,13 @@ class Functions(Operations):
         return self._publish(named.name, configuration) if Publish else configuration
 
     def get_function(self, FunctionName: str, Qualifier: str | None = None) -> dict[str, Any]:
-        """`Code.Location` is a file: address here, and not an https: one of S3."""
+        """`Code.Location` can be fetched without credentials for ten minutes."""
         configuration = self.get_function_configuration(FunctionName, Qualifier)
-        location = self._ledger.packages.zip_file(configuration["CodeSha256"]).as_uri()
+        address = location(self._ledger, configuration["CodeSha256"])
         tags = json.loads(self._ledger.row(configuration["FunctionName"])["tags"])
         told = {
             "Configuration": configuration,
-            "Code": {"RepositoryType": "S3", "Location": location},
+            "Code": {"RepositoryType": "S3", "Location": address},
         }
         return {**told, "Tags": tags} if tags else told
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from scones.local.errors import ServiceError
 from scones.local.functions import names
+from scones.local.services.lambda_.code import located
 from scones.local.services.lambda_.ledger import Operations, invalid, page
 
 PAGE = 50  # https://docs.aws.amazon.com/lambda/latest/api/API_ListLayers.html
@@ -30,7 +31,6 @@ class Layers(Operations):
         now = datetime.fromtimestamp(self._ledger.clock(), UTC).isoformat(timespec="milliseconds")
         described = {
             "Content": {
-                "Location": self._ledger.packages.zip_file(package.sha256).as_uri(),
                 "CodeSha256": package.sha256,
                 "CodeSize": package.size_bytes,
             },
@@ -51,12 +51,12 @@ class Layers(Operations):
                 "insert into layers (name, version, described) values (?, ?, ?)",
                 (name, last + 1, json.dumps(described)),
             )
-        return described
+        return located(self._ledger, described)
 
     def get_layer_version(self, LayerName: str, VersionNumber: int) -> dict[str, Any]:
         for each in self._versions(_name(LayerName)):
             if each["Version"] == VersionNumber:
-                return each
+                return located(self._ledger, each)
         raise ServiceError(
             "ResourceNotFoundException",
             "The resource you requested does not exist.",
