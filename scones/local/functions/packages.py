@@ -83,9 +83,9 @@ class Packages:
         names = {_hex(each) for each in used}
         for each in [*self._zips.iterdir(), *self._tasks.iterdir()]:
             if each.name.removesuffix(".zip") not in names:
-                _delete(each)
+                _remove(each)
         for each in self._merged.iterdir():
-            _delete(each)
+            _remove(each)
 
     def _unpack(self, content: bytes, folder: Path) -> None:
         partial = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.partial")
@@ -156,13 +156,26 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def _copy_over(source: Path, target: Path) -> None:
-    """Hard links cost no space, and the files are never written again."""
+    """Let what `source` has lie over what `target` has, and nothing outside of it.
+
+    Hard links cost no space, and the files are never written again. Links of several layers may
+    together lead outside though each alone does not.
+    """
     for at, folders, files in os.walk(source):
         into = target / Path(at).relative_to(source)
-        into.mkdir(parents=True, exist_ok=True)
+        if not (into.is_dir() and into.resolve().is_relative_to(target.resolve())):
+            into.unlink(missing_ok=True)
+            into.mkdir(parents=True)
         for name in [*files, *(each for each in folders if (Path(at) / each).is_symlink())]:
-            (into / name).unlink(missing_ok=True)
+            _remove(into / name)
             os.link(Path(at) / name, into / name, follow_symlinks=False)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _settle(partial: Path, folder: Path) -> None:
@@ -170,13 +183,6 @@ def _settle(partial: Path, folder: Path) -> None:
         partial.rename(folder)
     except OSError:  # another thread was first, with the same content
         shutil.rmtree(partial)
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 def _hex(sha256: str) -> str:

@@ -118,6 +118,42 @@ def test_a_later_layer_lies_over_an_earlier_one(tmp_path: Path) -> None:
     assert kept.opt([]) is None
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ([("a/b.py", "1")], [("a", "2")], {"a": "2"}),
+        ([("a", "1")], [("a/b.py", "2")], {"a/b.py": "2"}),
+        ([("a/b.py", "1")], [("c/b.py", "2"), link("a", "c")], {"a/b.py": "2", "c/b.py": "2"}),
+        ([("c/b.py", "1"), link("a", "c")], [("a/d.py", "2")], {"a/b.py": "1", "a/d.py": "2"}),
+        ([link("a", "nowhere")], [("a/b.py", "2")], {"a/b.py": "2"}),
+    ],
+)
+def test_a_later_layer_s_entry_replaces_one_of_another_kind(
+    first: list[tuple[str, str]],
+    second: list[tuple[str, str]],
+    told: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    kept = Packages(tmp_path)
+    opt = kept.opt([kept.add(zipped(*layer)).sha256 for layer in (first, second)])
+    assert opt is not None
+    assert {name: (opt / name).read_text() for name in told} == told
+
+
+def test_layers_cannot_leave_their_folder_together(tmp_path: Path) -> None:
+    kept = Packages(tmp_path / "kept")
+    layers = [
+        zipped(("x", ""), link("out", "deep/down/../../outside")),
+        zipped(("deep/y", ""), link("deep/down", "..")),  # now out is ../outside
+        zipped(("out/evil.py", "")),
+    ]
+    (tmp_path / "kept/opt/outside").mkdir()
+    opt = kept.opt([kept.add(layer).sha256 for layer in layers])
+    assert opt is not None
+    assert (opt / "out/evil.py").is_file()
+    assert files(tmp_path / "kept/opt/outside") == []
+
+
 def test_the_same_zip_from_eight_threads_is_one(tmp_path: Path) -> None:
     kept = Packages(tmp_path)
     content = zipped(*((f"{number}.py", "x") for number in range(50)))
