@@ -72,7 +72,7 @@ def tune(
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"--by optuna needs {error.name}, which is not installed; "
-                "pip install 'scones[tune]', or give --by sagemaker"
+                "pip install optuna -c constraints.txt, or give --by sagemaker"
             ) from error
         search_by = study.tune
     else:
