@@ -48,6 +48,6 @@ def test_without_optuna_it_says_what_to_install(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
-        "scones: --by optuna needs optuna, which is not installed; pip install optuna -c constraints.txt, or "
-        "give --by sagemaker\n"
+        "scones: --by optuna needs optuna, which is not installed; "
+        "pip install optuna -c constraints.txt, or give --by sagemaker\n"
     )
