@@ -28,6 +28,11 @@ HEALTHY_S = 60.0
 
 _log = logging.getLogger(__name__)
 
+_NOT_AN_ARCHIVE = (
+    'Failed to extract model data archive from URL "{uri}". Please ensure that the object located '
+    "at the URL is a valid tar.gz archive. {error}"
+)
+
 
 class UnhealthyError(Exception):
     """The container did not come up; the text is what FailureReason says."""
@@ -104,7 +109,10 @@ class Variant:
         elif uri is not None:
             archive = self._base / "model.archive"
             fetch(self._around.s3, uri, archive)
-            unpack(archive, coming)
+            try:
+                unpack(archive, coming)
+            except ValueError as error:
+                raise UnhealthyError(_NOT_AN_ARCHIVE.format(uri=uri, error=error)) from error
             archive.unlink()
         coming.rename(model)
 

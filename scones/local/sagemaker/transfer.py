@@ -1,10 +1,12 @@
 """Objects in S3 to files in a folder and back, and folders to `.tar.gz` and back."""
 
 import gzip
+import lzma
 import os
 import re
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
@@ -142,7 +144,13 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar file of any compression into `folder`, which no member can leave."""
+    """Unpack a tar file of any compression into `folder`, which no member can leave.
+
+    ValueError for one that is broken, or has a member that would.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
+    try:
+        with tarfile.open(archive) as opened:
+            opened.extractall(folder, filter="data")
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(str(error)) from error

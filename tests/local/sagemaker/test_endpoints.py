@@ -261,6 +261,32 @@ def test_a_failed_update_leaves_the_old_variants_at_work(hosted: Any) -> None:
     assert hosted.ask("steady")["who"] == "steady"
 
 
+@pytest.mark.parametrize("kind", ["no archive", "torn", "leaving"])
+def test_an_update_to_a_broken_archive_leaves_the_old_variants_at_work(
+    hosted: Any, kind: str
+) -> None:
+    name = kind.replace(" ", "-")
+    whole = hosted.s3.get_object(Bucket="data", Key="model.tar.gz")["Body"].read()
+    leaving = io.BytesIO()
+    with tarfile.open(fileobj=leaving, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../../escaped"))
+    broken = {"no archive": b"hello", "torn": whole[:-20], "leaving": leaving.getvalue()}[kind]
+    hosted.s3.put_object(Bucket="data", Key=f"{name}.tar.gz", Body=broken)
+    hosted.sagemaker.create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": hosted.image, "ModelDataUrl": f"s3://data/{name}.tar.gz"},
+    )
+    hosted.config(name, {name: 1.0})
+    hosted.endpoint(f"{name}-before")
+    hosted.sagemaker.update_endpoint(EndpointName=f"{name}-before", EndpointConfigName=name)
+    about = hosted.settled(f"{name}-before")
+    assert about["EndpointStatus"] == "InService"
+    reason = f'Failed to extract model data archive from URL "s3://data/{name}.tar.gz"'
+    assert about["FailureReason"].startswith(reason)
+    assert hosted.ask(f"{name}-before")["who"] == f"{name}-before"
+    assert len(list((hosted.cloud.home / "sagemaker/endpoints").glob("*/*/model.archive"))) == 0
+
+
 def test_a_dead_child_is_started_again(hosted: Any) -> None:
     hosted.endpoint("mortal")
     first = hosted.ask("mortal")["pid"]
