@@ -152,6 +152,10 @@ def test_code_may_come_from_s3(aws: Any, client: Client, create: Create, zipped:
     )
     assert (status, code) == (400, "InvalidParameterValueException")
     assert message.startswith("Error occurred while GetObject. S3 Error Code: NoSuchKey.")
+    both = {"ZipFile": zipped({"app.py": ECHO}), "S3Bucket": "code", "S3Key": "f.zip"}
+    status, code, message = refusal(aws.update_function_code, FunctionName=name, **both)
+    assert (status, code) == (400, "InvalidParameterValueException")
+    assert message.startswith("Please do not provide other FunctionCode parameters")
 
 
 def test_a_zip_that_reaches_out_of_its_folder_is_refused(create: Create, zipped: Zipped) -> None:

@@ -123,6 +123,10 @@ class Ledger:
             )
         if content is None:
             content = self._from_s3(code)
+        elif code.get("S3Bucket") or code.get("S3Key"):
+            raise invalid(
+                "Please do not provide other FunctionCode parameters when providing a ZipFile."
+            )
         return self.packages.add(content)
 
     def layers(self, arns: list[str]) -> list[dict[str, Any]]:
