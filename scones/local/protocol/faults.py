@@ -67,6 +67,8 @@ def _rest_xml(
         headers.update(ResponseBindings(shape).write(error.members, status)[1])
     if model.service_name != "s3":
         return Response(status, headers, _wrapped(shape, error, status, request_id, ""))
+    if status == 304:  # has no body, and must have the ETag: RFC 9110, section 15.4.5
+        return Response(status, {"x-amz-request-id": request_id, "etag": error.members["ETag"]})
     details = "".join(_details(shape, error))
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -166,6 +166,15 @@ def test_readers_conditions(s3: Any) -> None:
             assert _refusal(s3.head_object, **members) == (str(expected[1]), expected[1])
 
 
+def test_what_is_not_modified_comes_with_its_etag(s3: Any) -> None:
+    etag = s3.put_object(Bucket=BUCKET, Key="unmodified", Body=b"x")["ETag"]
+    for read in (s3.get_object, s3.head_object):
+        with pytest.raises(ClientError) as refusal:
+            read(Bucket=BUCKET, Key="unmodified", IfNoneMatch=etag)
+        headers = refusal.value.response["ResponseMetadata"]["HTTPHeaders"]
+        assert headers["etag"] == etag
+
+
 def test_writers_conditions(s3: Any) -> None:
     members = {"Bucket": BUCKET, "Key": "guarded"}
     failed = ("PreconditionFailed", 412)

@@ -56,7 +56,8 @@ def headless(error: ServiceError) -> ServiceError:
         412: "Precondition Failed",
         416: "Requested Range Not Satisfiable",
     }
-    return ServiceError(str(error.status), words.get(error.status, error.message), error.status)
+    word = words.get(error.status, error.message)
+    return ServiceError(str(error.status), word, error.status, **error.members)
 
 
 CARRIED: dict[str, set[Any]] = {
