@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 def copies(pixels_NHWC: NDArray[np.uint8]) -> Rows:
     """For each picture the first row with the same pixels: its own where it is no copy."""
     first: dict[bytes, int] = {}
-    hashes = (hashlib.sha256(np.ascontiguousarray(each)).digest() for each in pixels_NHWC)
+    hashes = (hashlib.sha256(each.tobytes()).digest() for each in pixels_NHWC)
     return np.array([first.setdefault(each, row) for row, each in enumerate(hashes)], np.int64)
 
 
