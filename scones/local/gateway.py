@@ -25,7 +25,13 @@ from scones.local.carried import Brief, Carried, Operation
 from scones.local.checksums import check_document
 from scones.local.errors import ServiceError
 from scones.local.protocol.faults import fault
-from scones.local.protocol.messages import MalformedError, Request, Response, Value
+from scones.local.protocol.messages import (
+    MalformedError,
+    OutsideBodyError,
+    Request,
+    Response,
+    Value,
+)
 from scones.local.protocol.models import service_model
 from scones.local.request_body import DisconnectedError, Receive, read_body
 
@@ -276,7 +282,8 @@ def _guess(request: Request) -> str:
 
 
 def _malformed(carried: Carried | None, error: MalformedError) -> ServiceError:
-    codes = {"query": "MalformedInput", "rest-xml": "MalformedXML"}
+    in_xml = "InvalidArgument" if isinstance(error, OutsideBodyError) else "MalformedXML"
+    codes = {"query": "MalformedInput", "rest-xml": in_xml}
     code = codes.get(carried.protocol if carried else "", "SerializationException")
     return ServiceError(code, str(error))
 

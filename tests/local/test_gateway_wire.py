@@ -399,6 +399,22 @@ def test_a_body_that_is_not_what_was_signed_is_refused(ask: Ask, client: Client)
         assert (answer.status, answer.code()) == (400, "XAmzContentSHA256Mismatch")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/arguments?list-type=2&max-keys=many", {}),
+        ("/arguments/%FF", {}),
+        ("/arguments/key", {"If-Modified-Since": "lately"}),
+    ],
+)
+def test_what_cannot_be_read_outside_the_body_is_an_invalid_argument(
+    ask: Ask, client: Client, path: str, headers: dict[str, str]
+) -> None:
+    client("s3").create_bucket(Bucket="arguments")
+    answer = ask("GET", path, {**signed_for("s3"), **headers})
+    assert (answer.status, answer.code()) == (400, "InvalidArgument")
+
+
 def test_a_checksum_that_cannot_be_computed_here_is_not_carried(ask: Ask, client: Client) -> None:
     client("s3").create_bucket(Bucket="xxhash")
     headers = {**signed_for("s3"), "x-amz-checksum-xxhash64": "AAAAAAAAAAA="}

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from botocore.model import Shape, StructureShape
 
-from scones.local.protocol.messages import MalformedError, Request, Value
+from scones.local.protocol.messages import MalformedError, OutsideBodyError, Request, Value
 from scones.local.protocol.scalars import (
     read_json_header,
     text_reader,
@@ -56,7 +56,13 @@ class RequestBindings:
                     self._prefixes.append((name.lower(), member))
 
     def read(self, request: Request) -> dict[str, Value]:
-        """The members that the request has."""
+        """The members that the request has; OutsideBodyError for one that cannot be read."""
+        try:
+            return self._read(request)
+        except MalformedError as error:
+            raise OutsideBodyError(str(error)) from error
+
+    def _read(self, request: Request) -> dict[str, Value]:
         found: dict[str, Value] = {}
         for bound, text in zip(self._labels, request.labels, strict=True):
             if bound is not None:

@@ -13,6 +13,10 @@ class MalformedError(ValueError):
     """A request that is not what its model says; the message is meant for the client."""
 
 
+class OutsideBodyError(MalformedError):
+    """The same of its path, its query or its headers."""
+
+
 @dataclass(slots=True)
 class Request:
     """What a client asked, before anybody knows what it means."""
