@@ -41,6 +41,9 @@ class Store:
         self._writing_thread: int | None = None
         self._readers: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self.version = 0
+        """Counts writes: while it is the same, so is what is read. Raised once they are committed,
+        before they are acknowledged."""
         self._commits, self._log_pages = 0, log_pages
         self._folding: threading.Thread | None = None
         self._writer = self._connect()
@@ -104,6 +107,7 @@ class Store:
             self._writer.close()
 
     def _count_commit(self) -> None:
+        self.version += 1
         self._commits += 1
         if self._commits < FOLDED_COMMITS or self._closed:
             return

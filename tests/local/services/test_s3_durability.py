@@ -162,6 +162,34 @@ def test_readers_and_writers_of_one_key_never_meet_halfway(s3: S3) -> None:
     assert len(_blobs(s3._shelf.blobs._folder.parent)) <= 1
 
 
+def test_who_wrote_reads_the_newest_while_others_read_and_write(s3: S3) -> None:
+    """Small objects are remembered between reads: a write anywhere must make that be forgotten."""
+
+    def own(thread: int) -> None:
+        for number in range(150):
+            s3.put_object(Bucket=BUCKET, Key=f"{thread}", Body=b"%d" % number)
+            assert _read(s3, f"{thread}") == _read(s3, f"{thread}") == b"%d" % number
+            s3.put_object_tagging(
+                Bucket=BUCKET, Key=f"{thread}", Tagging={"TagSet": [{"Key": "n", "Value": "1"}]}
+            )
+            assert s3.get_object(Bucket=BUCKET, Key=f"{thread}")["TagCount"] == 1
+            s3.delete_object(Bucket=BUCKET, Key=f"{thread}")
+            with pytest.raises(ServiceError, match="does not exist"):
+                s3.get_object(Bucket=BUCKET, Key=f"{thread}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(own, range(8)))
+
+
+def test_what_is_remembered_stays_small(s3: S3) -> None:
+    for number in range(400):
+        s3.put_object(Bucket=BUCKET, Key=f"{number}", Body=bytes(32 * 1024))
+    for number in range(400):
+        assert _read(s3, f"{number}") == bytes(32 * 1024)
+    held = s3._shelf._recent._of[1]
+    assert 0 < sum(len(data) for _, data in held.values()) <= 4 * 2**20
+
+
 def test_of_many_conditional_writers_one_wins(s3: S3) -> None:
     def put(number: int) -> bool:
         try:

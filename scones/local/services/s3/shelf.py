@@ -21,6 +21,7 @@ from scones.local.identity import Identity
 from scones.local.services.s3.conditions import check_write
 from scones.local.services.s3.entry import COLUMNS, Entry
 from scones.local.services.s3.names import check_key
+from scones.local.services.s3.recent import Recent
 from scones.local.services.s3.refusals import no_such_bucket, no_such_key, no_such_upload
 from scones.local.services.s3.upload import Part, Upload
 from scones.local.store import Store
@@ -93,6 +94,7 @@ class Shelf:
         self.clock = clock
         self.store = Store(home / "s3.sqlite", SCHEMA)
         self.blobs = Blobs(home / "blobs")
+        self._recent = Recent(self.store)
         self._sweep()
 
     def now(self) -> int:
@@ -117,6 +119,9 @@ class Shelf:
         """An object and its bytes, which stay readable if it is deleted or written over."""
         if owner is not None:
             self.check_bucket(bucket, owner)
+        if recent := self._recent.get(bucket, key):
+            return recent[0], io.BytesIO(recent[1])
+        version = self.store.version
         row = self._row(bucket, key, f"{COLUMNS}, data")
         while row["blob"] is not None:
             try:
@@ -125,7 +130,9 @@ class Shelf:
                 blob, row = row["blob"], self._row(bucket, key, f"{COLUMNS}, data")
                 if row["blob"] == blob:  # not written over meanwhile: the file is gone
                     raise
-        return Entry.from_row(row), io.BytesIO(row["data"])
+        entry, data = Entry.from_row(row), row["data"]
+        self._recent.keep(version, entry, data)
+        return entry, io.BytesIO(data)
 
     def take(self, body: bytes | BinaryIO, checks: Checks, inline_bytes: int) -> Taken:
         """Keep a body, in memory up to `inline_bytes`; ServiceError BadDigest leaves nothing."""
