@@ -7,6 +7,7 @@ core each take as long as one, where one network on two cores is hardly faster t
 (docs/model-choices.md). It also makes their weights the same on any number of cores.
 """
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +79,7 @@ class Fitting:
     ) -> None:
         """`start`: weights of an earlier model, one set a network; `device`: CUDA if there."""
         self.recipe, self.device = recipe, device or best_device()
-        self._identity = _identity(images, recipe, seed, stopping)
+        self._identity = _identity(images, recipe, seed, stopping, start)
         self._stopping, self._inner = stopping, None
         self._num_classes = len(images.class_names)
         self._since_best, self._best_accuracy, self.best_epoch = 0, -1.0, 0
@@ -231,7 +232,18 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _identity(images: Images, recipe: Recipe, seed: int, stopping: Stopping | None) -> str:
+def _identity(
+    images: Images, recipe: Recipe, seed: int, stopping: Stopping | None, start: Sequence[State]
+) -> str:
     """What must be the same for a checkpoint to fit."""
     stop = asdict(stopping) if stopping else None
-    return repr((images.sha256(), asdict(recipe), seed, stop, torch.__version__))
+    before = [_sha256(weights) for weights in start]
+    return repr((images.sha256(), asdict(recipe), seed, stop, before, torch.__version__))
+
+
+def _sha256(weights: State) -> str:
+    found = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        found.update(name.encode())
+        found.update(value.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -99,6 +99,16 @@ def test_a_checkpoint_of_another_fit_is_left_alone(images: Images, tiny: Recipe)
         assert other.epochs == 0
 
 
+def test_a_checkpoint_of_a_fit_from_elsewhere_is_left_alone(images: Images, tiny: Recipe) -> None:
+    """Else a job that goes on from an earlier model, with its checkpoints, would not train."""
+    fresh = fit.fit(images, tiny)
+    start = fresh.fitted().weights
+    later = Fitting(images, tiny, start=start)
+    assert not later.restore(fresh.state())
+    assert not later.done
+    assert Fitting(images, tiny, start=start).restore(later.state())
+
+
 @pytest.mark.parametrize("networks", [1, 2])
 def test_a_loss_that_is_no_number_stops_with_step_and_learning_rate(
     images: Images, tiny: Recipe, networks: int
