@@ -51,6 +51,8 @@ FEWEST_A_BIN = 25
 LEVELS = 100
 """Rows of the picture of many confidences."""
 NARROW, WIDE = (4.6, 4.2), (9.2, 2.8)
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Exponents as characters: STYLE reads no mathematics, lest it read a class's name."""
 
 
 def confidence(window: Window, threshold: float) -> Chart:
@@ -322,7 +324,7 @@ def _both_percent(axes: Axes) -> None:
 def _power(value: float, _place: int) -> str:
     if 0 <= value <= 4:
         return f"{10**value:,.0f}"
-    return f"1/{10**-value:,.0f}" if -4 <= value < 0 else f"$10^{{{value:.0f}}}$"
+    return f"1/{10**-value:,.0f}" if -4 <= value < 0 else f"10{f'{value:.0f}'.translate(RAISED)}"
 
 
 def _colour(k: int) -> str:

@@ -13,6 +13,7 @@ from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.images import png
 from scones.monitor import monitor_page, monitor_plots
 from scones.monitor.capture import Fault, Record
+from scones.monitor.drift import watch
 from scones.monitor.monitor_page import Sheet, Shown
 from scones.monitor.verdict import Verdict, judge
 from scones.monitor.windows import UNKNOWN, Window
@@ -136,6 +137,14 @@ def test_verdicts_have_a_tone() -> None:
         )
     ]
     assert tones == ["good", "bad", "open"]
+
+
+def test_large_evidence_is_written_as_a_power_not_as_tex() -> None:
+    lower = watch(np.linspace(0, 1, 300), np.full(300, 0.01))
+    chart = monitor_plots.martingale(np.arange(300.0), lower, {})
+    assert lower.peak > 12
+    assert "10¹⁰" in chart.svg
+    assert "$" not in chart.svg
 
 
 def test_bins_hold_equally_many_and_enough() -> None:
