@@ -97,10 +97,13 @@ SUM_SLACK = 1e-6
 """How far above 1 a probability may lie: answers are float32 widened (33 real records: 8e-8)."""
 
 
-def read_records(lines: bytes, source: str) -> tuple[list[Record], list[Fault]]:
+def read_records(
+    lines: bytes, source: str, pictures: bool = True
+) -> tuple[list[Record], list[Fault]]:
     """Records of one capture file's bytes, in the file's order, and its faults.
 
-    A batch response gives one record a row. Duplicates stay in; a window counts them once.
+    A batch response gives one record a row. Duplicates stay in; a window counts them once. Without
+    `pictures` they are not unpacked, and a broken one is no fault.
     """
     records: list[Record] = []
     faults: list[Fault] = []
@@ -108,7 +111,7 @@ def read_records(lines: bytes, source: str) -> tuple[list[Record], list[Fault]]:
         try:
             if isinstance(parsed, str):
                 raise ValueError(parsed)
-            records.extend(_records(parsed, source))
+            records.extend(_records(parsed, source, pictures))
         except ValueError as error:
             faults.append(Fault(source, number, str(error)))
     return records, faults
@@ -170,9 +173,9 @@ def picture_of(request: Payload | None) -> bytes | None:
     return None if kind.startswith("text/") or kind == "application/json" else _unpack(request.data)
 
 
-def _records(line: Line, source: str) -> list[Record]:
+def _records(line: Line, source: str, pictures: bool) -> list[Record]:
     request, event = line.capture_data.endpoint_input, line.event_metadata
-    picture = picture_of(request)
+    picture = picture_of(request) if pictures else None
     inferred_at = event.inference_time.astimezone(UTC)
     return [
         Record(

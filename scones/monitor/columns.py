@@ -122,23 +122,28 @@ def update(
                 contents.clear()
         yield pack(held, known.num_classes)
 
-    return grow(known, names, bulks(), contents.__getitem__)
+    return grow(known, names, bulks(), contents.__getitem__, pictures)
 
 
 def grow(
-    known: Columns, names: Sequence[str], bulks: Iterable[Bulk], content: Callable[[str], bytes]
+    known: Columns,
+    names: Sequence[str],
+    bulks: Iterable[Bulk],
+    content: Callable[[str], bytes],
+    pictures: bool = False,
 ) -> Columns:
     """The columns with the records of new files that were read in bulk, in whatever order.
 
-    `content` gives what an odd file holds, asked for before the next bulk is taken.
+    `content` gives what an odd file holds, asked for before the next bulk is taken; `pictures`:
+    whether the hashes of its pictures are taken.
     """
     parts, faults = [known], dict[int, list[Fault]]()
     for bulk in bulks:
         part, odd = _of_bulk(bulk, known)
         pieces = []
         for number in odd:
-            faults[number] = []
-            piece = _read(names[number], content(names[number]), known.num_classes, faults[number])
+            name, faults[number] = names[number], []
+            piece = _read(name, content(name), known.num_classes, faults[number], pictures)
             pieces.append((number + len(known.files), piece))
         parts += [part, _columns(pieces, known.num_classes)]
     if not names:
@@ -284,9 +289,11 @@ def _keys_of(texts: bytes, width: int, n: int) -> Keys:
     return _hashed(np.frombuffer(texts, f"S{width}").astype(f"S{LONGEST_ID}"))
 
 
-def _read(name: str, content: bytes, num_classes: int, faults: list[Fault]) -> Piece:
+def _read(
+    name: str, content: bytes, num_classes: int, faults: list[Fault], pictures: bool
+) -> Piece:
     """An odd file's records, line by line."""
-    records, bad = read_records(content, name)
+    records, bad = read_records(content, name, pictures)
     faults += bad
     faults += (
         Fault(name, 0, f"{len(record.probabilities)} probabilities for {num_classes} classes")

@@ -52,7 +52,13 @@ class Folder:
             yield name, self.content(name)
 
     def content(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        """What a file holds; ValueError where it cannot be read, as when it is gone meanwhile."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise ValueError(
+                f"{str(self.path / name)!r} cannot be read: {error.strerror}"
+            ) from error
 
 
 @dataclass(frozen=True)

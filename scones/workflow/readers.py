@@ -45,7 +45,8 @@ def reading(
         asked.write(bulk.NAME_END.join(names).encode("utf-8", "surrogateescape"))
         asked.flush()
         told = [str(each) for each in (folder, num_classes, run, heap)]
-        argv = [sys.executable, "-m", bulk.__name__, *told]
+        # -P: a module is never taken from the folder that the user happens to be in.
+        argv = [sys.executable, "-P", "-m", bulk.__name__, *told]
         others = [_start(argv, asked.name, heap, stack) for _ in range(processes - 1)]
 
         def bulks() -> Iterator[Bulk]:
@@ -69,6 +70,8 @@ def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
     """A pipe that holds the tickets, and that nobody fills any more."""
     heap, filling = os.pipe()
     stack.callback(os.close, heap)
+    # A pipe may be smaller where a user has many; what does not fit is left, and read at the end.
+    os.set_blocking(filling, False)
     os.write(filling, b"".join(each.to_bytes(bulk.TICKET_BYTES, "little") for each in tickets))
     os.close(filling)
     return heap
@@ -84,8 +87,14 @@ def _start(argv: Sequence[str], asked: str, heap: int, stack: ExitStack) -> Read
         )
         names.close()
         stack.push(opened.pop_all())
-    stack.callback(process.wait)
+    stack.callback(_end, process)
     return process, told
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """At once, also if the reading was broken off."""
+    process.kill()
+    process.wait()
 
 
 def _all(ours: Iterator[Bulk], others: Sequence[Reader]) -> Iterator[Bulk]:

@@ -189,9 +189,10 @@ def _learnt(record: Record, truth: dict[str, int]) -> Learnt | None:
 
 
 def examined(clients: Clients, staged: Staged, learnt: Sequence[Learnt]) -> list[Entry]:
-    """The staged test pictures that none of the learnt ones was made from."""
+    """The staged test pictures that nothing was made from which is learnt now, or was before."""
     made_from = origins(clients)
-    seen = {made_from.get(each.sha256) for each in learnt}
+    shas = [each.sha256 for each in learnt] + [each.sha256 for each in staged.split(TRAIN)]
+    seen = {made_from.get(sha) for sha in shas}
     held_out = [entry for entry in staged.split(TEST) if entry.key not in seen]
     if len(held_out) < FEWEST:
         raise ValueError(

@@ -184,12 +184,13 @@ def _training_pictures(clients: Clients, about: Subject) -> Callable[[], list[by
 
 def _sheet(about: Subject, look: Look, findings: Findings, now_s: float) -> Sheet:
     window, first = look.window, look.first
-    doubted = monitor_page.least_confident(window, first)
-    wrong = monitor_page.confidently_wrong(window, about.threshold, first)
+    pictured = first is not None
+    doubted = monitor_page.least_confident(window, first) if pictured else []
+    wrong = monitor_page.confidently_wrong(window, about.threshold, first) if pictured else []
     shown = dict(zip([*doubted, *wrong], shown_at(about.files, look, [*doubted, *wrong]),
                      strict=True))  # fmt: skip
     stream = look.measured.since(look.since_s)
-    pictured = {
+    measures = {
         name: [float(getattr(each, name)) for each in stream]
         for name in ("brightness", "contrast", "sharpness", "size")
     }
@@ -207,7 +208,7 @@ def _sheet(about: Subject, look: Look, findings: Findings, now_s: float) -> Shee
         notes=about.notes,
         least_confident=[shown[i] for i in doubted if shown[i].record.picture],
         confidently_wrong=[shown[i] for i in wrong if shown[i].record.picture],
-        measures=pictured if stream else {},
+        measures=measures if stream else {},
     )
 
 

@@ -94,3 +94,35 @@ def test_a_file_larger_than_the_buffer_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "small").write_bytes(line("x"))
     found = list(bulk.read(str(tmp_path), ["large", "small"], 2, 1, [1, 0]))
     assert [(each.files, each.counts) for each in found] == [([1, 0], [1, 8000])]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        line("a")[:-1] + line("b"),
+        line("a")[:-1] + line("b") + b"\n",
+        line("a")[:-1] + b" " + line("b"),
+        line("a")[:-1] + b"\r" + line("b"),
+        line("a")[:-1] + line("b")[:-1],
+        b"\n" + line("a")[:-1] + line("b"),
+        json.dumps(json.loads(line("a")), indent=1).encode() + b"\n",
+    ],
+)
+def test_lines_in_one_and_a_line_over_several_are_faults_in_bulk_as_well(content: bytes) -> None:
+    files = [("odd", content), ("plain", line("c") + line("d")[:-1])]
+    found = update(empty(2), files)
+    expected = update(empty(2), files, pictures=True)
+    assert len(found) == len(expected) == 2
+    assert found.faults == expected.faults != ()
+
+
+def test_plain_files_of_all_ends_are_plain() -> None:
+    contents = [b"", line("a"), line("a")[:-1], (line("a") + line("b")).replace(b"\n", b"\r\n")]
+    packed = bulk.pack([(n, bulk.lines(content)) for n, content in enumerate(contents)], 2)
+    assert (packed.counts, packed.odd) == ([0, 1, 1, 2], [])
+
+
+def test_a_file_that_is_gone_is_odd(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(line("x"))
+    [found] = bulk.read(str(tmp_path), ["gone", "there"], 2, 2, [0])
+    assert (found.files, found.odd) == ([1], [0])

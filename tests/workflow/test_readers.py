@@ -48,7 +48,7 @@ def test_what_a_failed_process_had_drawn_is_read_here(
     failing, drawn = tmp_path / "python", tmp_path / "drawn"
     failing.write_text(
         f"#!{sys.executable}\nimport os, pathlib, sys\n"
-        f"os.read(int(sys.argv[6]), 8)\npathlib.Path({str(drawn)!r}).touch()\nsys.exit(1)\n"
+        f"os.read(int(sys.argv[7]), 8)\npathlib.Path({str(drawn)!r}).touch()\nsys.exit(1)\n"
     )
     failing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(failing))
@@ -71,3 +71,40 @@ def test_a_reading_that_is_broken_off_leaves_no_process(folder: Folder) -> None:
     ):
         next(bulks)
         raise RuntimeError("broken off")
+
+
+def test_a_file_that_goes_meanwhile_is_named(folder: Folder) -> None:
+    names = ["gone.jsonl"]
+    with (
+        pytest.raises(ValueError, match=r"gone\.jsonl' cannot be read: No such file"),
+        reading(folder.path, names, 2, 2) as bulks,
+    ):
+        grow(empty(2), names, bulks, folder.content)
+
+
+def test_no_module_is_taken_from_the_folder_that_the_user_is_in(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "msgspec.py").write_text(
+        f"import pathlib\npathlib.Path({str(tmp_path / 'taken')!r}).touch()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert len(columns(folder, 2)) == FILES
+    assert not (tmp_path / "taken").exists()
+
+
+def test_a_reader_that_hangs_does_not_outlive_a_reading_that_is_broken_off(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    began = time.monotonic()
+    with (
+        pytest.raises(RuntimeError, match="broken off"),
+        reading(folder.path, folder.names((), 0.0), 2, 2) as bulks,
+    ):
+        next(bulks)
+        raise RuntimeError("broken off")
+    assert time.monotonic() - began < 30

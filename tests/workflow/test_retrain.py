@@ -50,6 +50,13 @@ def test_the_original_of_a_learnt_picture_is_not_asked_about() -> None:
     assert [each.key for each in held_out] == [f"test/{i}.png" for i in range(40) if i != 3]
 
 
+def test_the_original_of_what_was_learnt_an_earlier_time_is_not_asked_about() -> None:
+    some = staged(40)
+    before = Entry("train/labelled-blurred.png", 0, "train", "blurred")
+    held_out = examined(CLIENTS, Staged(some.facts, (*some.entries, before)), [])
+    assert [each.key for each in held_out] == [f"test/{i}.png" for i in range(40) if i != 3]
+
+
 def test_too_few_held_out_pictures_are_refused() -> None:
     with pytest.raises(ValueError, match="19 test pictures are left to compare on; 20 or more"):
         examined(CLIENTS, staged(retrain.FEWEST), [Learnt("blurred", b"", 0)])

@@ -336,3 +336,14 @@ def test_a_bucket_that_is_not_there_is_said(client: Callable[..., Any]) -> None:
         open_files("s3://nowhere/x", client("s3")).names((), 0.0)
     with pytest.raises(ValueError, match="names no bucket"):
         open_files("s3:///x", client("s3"))
+
+
+def test_a_broken_picture_hinders_nothing_where_pictures_are_not_looked_at(world: World) -> None:
+    broken = json.loads(line(0, 0.5, b"picture"))
+    broken["captureData"]["endpointInput"]["data"] = "?"
+    one, same = json.dumps(broken).encode() + b"\n", [line(i, 0.9, b"same") for i in range(1, 5)]
+    world.capture("plain.jsonl", [one, *same[:2]])
+    world.capture("odd.jsonl", [one.replace(b"event-0", b"event-9"), *same[2:], b"rubbish\n"])
+    seen = world.watch(pictures=False)
+    assert (len(seen.sheet.window), len(seen.sheet.faults)) == (6, 1)
+    assert (seen.sheet.least_confident, seen.sheet.num_pictures) == ([], None)
