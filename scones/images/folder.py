@@ -47,8 +47,14 @@ def read(
     Without `classes`, every subfolder is a class. Raises ValueError for an unknown or empty class,
     and when more than one file in a hundred is damaged.
     """
-    wanted = list(classes or class_names(path))
-    check_classes(wanted, class_names(path))
+    names = class_names(path)
+    if not names:
+        raise ValueError(
+            f"data: {path} has no subfolders; it should have one folder of PNG or JPEG pictures "
+            "for each class, such as bicycle/ and motorcycle/"
+        )
+    wanted = list(classes or names)
+    check_classes(wanted, names)
     damaged: list[str] = []
     if (path / "train").is_dir() and (path / "test").is_dir():
         train, test = (

@@ -5,6 +5,7 @@ Shape letters: N pictures, H rows, W columns, C colours (red, green, blue).
 
 import difflib
 import hashlib
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -84,4 +85,7 @@ def _offer(name: str, names: list[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     more = ", ..." if len(names) > 10 else ""
-    return f"there are {', '.join(sorted(names)[:10])}{more}"
+    return (
+        f"there are {', '.join(sorted(names)[:10])}{more}; name those you want, such as "
+        f"--classes {shlex.quote(','.join(sorted(names)[:3]))}"
+    )

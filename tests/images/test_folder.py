@@ -72,3 +72,15 @@ def test_an_unknown_or_empty_class_is_refused(tmp_path: Path) -> None:
         folder.read(tmp_path, ["cats", "dog"])
     with pytest.raises(ValueError, match=r"no \.png, \.jpg or \.jpeg pictures"):
         folder.read(tmp_path)
+
+
+def test_classes_that_a_folder_lacks_are_refused_with_the_words_to_type(tmp_path: Path) -> None:
+    fill(tmp_path, "push bike", 2, 1)
+    fill(tmp_path, "van", 2, 2)
+    with pytest.raises(ValueError, match="name those you want, such as --classes 'push bike,van'"):
+        folder.read(tmp_path, ["bicycle", "motorcycle"])
+
+
+def test_a_folder_without_subfolders_is_told_how_it_should_look(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no subfolders; it should have one folder of PNG or JPEG"):
+        folder.read(tmp_path, ["bicycle", "motorcycle"])
