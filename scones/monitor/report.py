@@ -65,6 +65,8 @@ class Material:
     """The model's card.json; empty where it has none."""
     promises: Sequence[str] = ()
     """A sentence for each class's certificate."""
+    thresholds_before: Sequence[float] = ()
+    """Of the earlier deployments that `records` are of; the present one's is `threshold`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """bucket, endpoint, state_machine, training_job."""
     seconds: Mapping[str, float | None] = field(default_factory=dict)
@@ -144,6 +146,12 @@ class Report:
     def passed(self) -> int:
         """Requests of the present deployment that the gate let pass."""
         return sum(each.confidence >= self.material.threshold for each in self.judged)
+
+    @property
+    def beyond(self) -> int:
+        """Captured requests above the number of executions: sent straight to the endpoint, by
+        the second machine that classifies a whole place in S3, or again after an error."""
+        return max(0, len(self.judged) - len(self.material.executions))
 
     @property
     def errors(self) -> Counter[str]:

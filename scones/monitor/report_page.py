@@ -22,6 +22,8 @@ TEMPLATES = jinja2.Environment(
 )
 DARK_COLOURS = ("#5AB6F0", "#FF9248", "#33C79A", "#E9A3C9", "#FFC04D", "#9AD4F5")
 """The charts' colours, light enough for a dark page."""
+DRAWN = ("confidence", "machine-succeeded", "machine-failed", "training", "risk-coverage")
+"""Every picture that a report may have."""
 STEPS = ("stage", "train", "deploy", "classify", "report", "total")
 
 
@@ -40,6 +42,11 @@ def files(report: Report, pictures: Mapping[str, Picture]) -> Iterator[tuple[str
         yield f"{name}.svg", picture.svg.encode()
     yield "report.json", (json.dumps(as_json(report), indent=2) + "\n").encode()
     yield "report.html", page(report, pictures).encode()
+
+
+def may_make() -> list[str]:
+    """The names of all pictures' files: one that this report lacks is an earlier report's."""
+    return [f"{name}.{ending}" for name in DRAWN for ending in ("png", "svg")]
 
 
 def draw(report: Report) -> dict[str, Picture]:
@@ -85,10 +92,12 @@ def page(report: Report, pictures: Mapping[str, Picture]) -> str:
         dark_colours=DARK_COLOURS,
         percent=percent,
         interval=interval,
+        counted=counted,
         stands=stands(material),
         model=card_figures.of(material.card, material.promises),
         seconds=[(name, each) for name in STEPS if (each := material.seconds.get(name))],
         failed_error=_error_of(report),
+        gated=_gated(report),
     )  # fmt: skip
 
 
@@ -101,8 +110,15 @@ def percent(value: float | None) -> str:
 
 def interval(share: Share) -> str:
     """95 % interval and n, as they stand under a figure."""
+    if not share.n:
+        return "no such pictures, n = 0"
     low, high = share.interval
     return f"{100 * low:.1f} to {100 * high:.1f} %, n = {share.n}"
+
+
+def counted(count: int, thing: str) -> str:
+    """1 line, 2 lines."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def inline(svg: str) -> str:
@@ -125,6 +141,22 @@ def _card(judged: Judged, report: Report) -> dict[str, Any]:
         "right": judged.truth is None or judged.truth == judged.label,
         "refused": judged.confidence < report.material.threshold,
     }
+
+
+def _gated(report: Report) -> str:
+    """Which records the dashed line holds for: it is the present deployment's."""
+    material = report.material
+    before = len(report.history) - len(report.judged)
+    refused = "What lies below the dashed line is refused"
+    if not before:
+        return f"{refused}."
+    since = material.deployed_at.strftime("%d %B, %H:%M:%S UTC")
+    stood = " or ".join(f"{each:.4g}" for each in material.thresholds_before)
+    at = f", gated at {stood}" if stood else ""
+    return (
+        f"{refused} from {since} on. {counted(before, 'request')} before that went to earlier "
+        f"deployments{at}."
+    )
 
 
 def _error_of(report: Report) -> str | None:

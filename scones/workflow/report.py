@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def report(
         if seconds:
             spent["total"] = sum(spent.values())
         made = replace(made, material=replace(made.material, seconds=spent))
-        write(folder, list(report_page.files(made, pictures)))
+        write(folder, list(report_page.files(made, pictures)), report_page.may_make())
         step.advance()
     return made
 
@@ -64,8 +64,11 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
-    """All files, made beside `folder` and moved in when the last is complete."""
+def write(folder: Path, files: Sequence[tuple[str, bytes]], may_make: Collection[str] = ()) -> None:
+    """All files, made beside `folder` and moved in when the last is complete.
+
+    What it could have made of `may_make` and did not is an earlier report's, and goes.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as unfinished:
@@ -73,6 +76,8 @@ def write(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
                 (Path(unfinished) / name).write_bytes(content)
             for name, _ in files:
                 (Path(unfinished) / name).replace(folder / name)
+        for name in set(may_make) - {name for name, _ in files}:
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(
             f"report_dir is {str(folder)!r}, which cannot be written ({error.strerror}); "
@@ -88,7 +93,8 @@ def gather(clients: Clients, step: Step) -> Material:
     step.advance()
     step.say("captured records")
     records, faults = captured(clients, deployment, len(executions), step)
-    records = of_same_pictures(records, all_deployments(clients))
+    deployments = all_deployments(clients)
+    records = of_same_pictures(records, deployments)
     step.advance()
     card = read_card(clients, deployment.job)
     gate, _ = gate_of(card)
@@ -115,6 +121,7 @@ def gather(clients: Clients, step: Step) -> Material:
         succeeded_history=_history(clients, succeeded),
         failed_history=_history(clients, refused),
         faults=faults,
+        thresholds_before=thresholds_before(records, deployments),
         names={
             "bucket": clients.bucket,
             "endpoint": deployment.endpoint,
@@ -155,13 +162,27 @@ def of_same_pictures(records: Sequence[Record], deployments: Sequence[Deployment
     Confidences about drawn pictures say nothing beside those about photographs.
     """
     newest = deployments[-1]
-    since = [each.deployed_at.replace(microsecond=0) for each in deployments]
-
-    def served(record: Record) -> Deployment:
-        return deployments[max(0, bisect_right(since, record.inferred_at) - 1)]
-
     wanted = (newest.dataset, newest.classes)
-    return [each for each in records if (served(each).dataset, served(each).classes) == wanted]
+    served = _served(records, deployments)
+    return [
+        record
+        for record, by in zip(records, served, strict=True)
+        if (by.dataset, by.classes) == wanted
+    ]
+
+
+def thresholds_before(
+    records: Sequence[Record], deployments: Sequence[Deployment]
+) -> tuple[float, ...]:
+    """Those at which records of earlier deployments than the newest were gated, ascending."""
+    served = [by for by in _served(records, deployments) if by is not deployments[-1]]
+    return tuple(sorted({by.threshold for by in served}))
+
+
+def _served(records: Sequence[Record], deployments: Sequence[Deployment]) -> list[Deployment]:
+    """By which deployment each record was answered."""
+    since = [each.deployed_at.replace(microsecond=0) for each in deployments]
+    return [deployments[max(0, bisect_right(since, record.inferred_at) - 1)] for record in records]
 
 
 def _fetch(clients: Clients, deployment: Deployment, contents: dict[str, bytes]) -> None:

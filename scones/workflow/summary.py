@@ -1,9 +1,11 @@
 """What a run came to, in plain lines of at most 80 columns."""
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scones.gate.calibration import Calibration
 from scones.monitor.report import CERTAINTY, Report, Share, stands, verdict
 from scones.settings import Settings
 
@@ -30,10 +32,13 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "accuracy", _share(report.accuracy, UNJOINED)
     ended = [f"{report.count('SUCCEEDED')} succeeded"]
     ended += [f"{count} failed with {name}" for name, count in report.errors.most_common()]
-    yield "executions", f"{len(material.executions)}: {', '.join(ended)}"
+    yield "executions", f"{len(material.executions)}: {', '.join(ended)}{_beyond(report)}"
     yield "gate", f"{stands(material)} {report.passed} of {len(report.judged)} captured pass."
     if material.promise:
         yield "promise", material.promise
+    if material.card.get("calibration", {}).get("n") == 0:
+        calibration = Calibration.from_json(material.card["calibration"])
+        yield "CAUTION", f"{calibration.sentence(material.classes)} They may mislead."
     none = "no captured picture passed the gate" if not report.passed else UNJOINED
     out_of_fold = material.card.get("figures", {}).get("out_of_fold")
     if out_of_fold:
@@ -44,9 +49,21 @@ def _facts(report: Report, settings: Settings) -> Iterator[tuple[str, str]]:
     yield "seconds", ", ".join(spent)
     yield "report", str(settings.report_dir / "report.html")
     if settings.local:
-        yield "state", f"{settings.home} (`scones up` serves it again, `scones run` adds to it)"
+        home = (
+            "" if settings.home == Settings.home else f" --home {shlex.quote(str(settings.home))}"
+        )
+        again = f"`scones up{home}` serves it again, `scones run{home}` adds to it"
+        yield "state", f"{settings.home} ({again})"
     else:
         yield "state", f"bucket {material.names.get('bucket')} (`scones destroy --target aws`)"
+
+
+def _beyond(report: Report) -> str:
+    if not report.beyond:
+        return ""
+    return (
+        f"; {report.beyond} more captured (`scones classify s3://...`, or straight to the endpoint)"
+    )
 
 
 def _share(share: Share, none: str) -> str:

@@ -265,3 +265,26 @@ def test_seconds_and_names_reach_the_json() -> None:
     names = {"bucket": "b", "endpoint": "e", "state_machine": "arn", "training_job": "j"}
     told = as_json(examine(replace(material(), names=names, seconds={"stage": 1.5, "train": None})))
     assert (told["bucket"], told["seconds"]) == ("b", {"stage": 1.5, "train": None})
+
+
+def test_the_page_says_whom_the_dashed_line_does_not_hold_for() -> None:
+    early = [record(i, 0.9, 0.1, at=NOON - timedelta(hours=1)) for i in (1, 2)]
+    given = material(records=[*early, record(3, 0.9, 0.1)], thresholds_before=(0.5, 0.95))
+    page = made(given)["report.html"].decode()
+    assert "is refused from 20 November, 12:00:00 UTC on. 2 requests before that went to" in page
+    assert "earlier deployments, gated at 0.5 or 0.95." in page
+    assert "below the dashed line is refused.</p>" in made(material())["report.html"].decode()
+
+
+def test_requests_beyond_the_executions_are_not_kept_quiet() -> None:
+    records = [record(i, 0.9, 0.1) for i in range(5)]
+    given = material(records=records, executions=[Execution("SUCCEEDED")] * 2)
+    assert "4 requests more" not in made(given)["report.html"].decode()
+    assert "3 requests more were captured" in made(given)["report.html"].decode()
+
+
+def test_every_picture_that_is_drawn_is_one_that_a_report_may_make() -> None:
+    given = material(records=BRIEF)
+    assert {f"{name}.png" for name in report_page.draw(examine(given))} <= set(
+        report_page.may_make()
+    )

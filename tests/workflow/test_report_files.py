@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scones.model.figures import figures
+from scones.monitor import report_page
 from scones.monitor.report import Execution, Material, examine
 from scones.settings import Settings
 from scones.workflow.report import check_folder, write
@@ -22,6 +23,16 @@ def test_files_replace_those_of_the_report_before(tmp_path: Path) -> None:
         "report.html": b"new",
         "report.json": b"{}",
     }
+
+
+def test_a_picture_that_a_report_no_longer_has_goes_and_other_files_stay(tmp_path: Path) -> None:
+    may_make = report_page.may_make()
+    write(tmp_path, [("report.html", b"old"), ("machine-failed.png", b"old")], may_make)
+    (tmp_path / "tune.png").write_bytes(b"another command's")
+    write(tmp_path, [("report.html", b"new"), ("confidence.png", b"new")], may_make)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "confidence.png", "report.html", "tune.png",
+    ]  # fmt: skip
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_report_whole(tmp_path: Path) -> None:
@@ -69,3 +80,13 @@ def test_a_summary_calls_out_of_fold_figures_an_estimate() -> None:
     assert "out of fold accuracy 90.0 % (100 training pictures; 95 % interval 82.4 to" in text
     assert "an estimate for the deployed model, not a certificate" in text
     assert "promise" not in text.replace("promises nothing", "")
+
+
+def test_a_summary_says_which_home_brings_the_cloud_back() -> None:
+    material = Material(
+        dataset="cifar100", classes=("bicycle", "motorcycle"), threshold=0.8,
+        deployed_at=datetime(2026, 11, 20, tzinfo=UTC), records=(), manifest=(), executions=(),
+    )  # fmt: skip
+    elsewhere = " ".join(summary(examine(material), Settings(home=Path("my home"))).split())
+    assert "`scones up --home 'my home'` serves it again" in elsewhere
+    assert "`scones up` serves it again" in summary(examine(material), Settings())

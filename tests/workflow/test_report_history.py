@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from scones.monitor.capture import Record
 from scones.workflow.deploy import Deployment
-from scones.workflow.report import of_same_pictures
+from scones.workflow.report import of_same_pictures, thresholds_before
 
 START = datetime(2026, 11, 20, 12, 0, 0, 500_000, UTC)
 
 
-def deployment(minute: int, dataset: str, *classes: str) -> Deployment:
+def deployment(minute: int, dataset: str, *classes: str, threshold: float = 0.8) -> Deployment:
     at = START + timedelta(minutes=minute)
-    return Deployment(at, dataset, classes, 0.8, f"job-{minute}", "scones", "config", "arn")
+    return Deployment(at, dataset, classes, threshold, f"job-{minute}", "scones", "config", "arn")
 
 
 def record(minute: int, second: int = 30) -> Record:
@@ -34,3 +34,12 @@ def test_answers_about_other_pictures_or_classes_are_left_out() -> None:
 def test_the_first_second_is_the_new_models() -> None:
     deployments = [deployment(0, "sample", "a", "b"), deployment(10, "cifar100", "a", "b")]
     assert of_same_pictures([record(10, 0), record(9, 59)], deployments) == [record(10, 0)]
+
+
+def test_the_thresholds_of_earlier_deployments_that_have_records_are_told() -> None:
+    deployments = [
+        deployment(place * 10, "sample", "a", "b", threshold=threshold)
+        for place, threshold in enumerate((0.9, 0.7, 0.6, 0.5))
+    ]
+    assert thresholds_before([record(1), record(21), record(31)], deployments) == (0.6, 0.9)
+    assert thresholds_before([record(31)], deployments) == ()
