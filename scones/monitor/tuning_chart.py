@@ -8,7 +8,14 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 from scones.monitor.plots import COLOURS, DASHES, FAINT, GATE, STYLE, Chart, both, plain
 
@@ -113,15 +120,27 @@ def _slice(
     else:
         if logarithmic:
             axes.set_xscale("log")
-            wide = max(places, default=1.0) > WIDE * min(places, default=1.0)
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+            axes.xaxis.set_major_locator(
+                _powers(min(places, default=1.0), max(places, default=1.0))
+            )
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.tick_params(labelsize=8.5)
     _marks(axes, list(zip(places, having, strict=True)), maximizes, labelled=False)
     plain(axes)
+
+
+def _powers(least: float, most: float) -> Locator:
+    """Powers of ten; in a smaller range their doubles and fives too; in the smallest its ends.
+
+    Where fewer than two such figures lie in a range, matplotlib's LogLocator writes as many others
+    as it likes, which overlap; in a range of ten there are always three.
+    """
+    if most < 10 * least:
+        return FixedLocator([least] if f"{least:.3g}" == f"{most:.3g}" else [least, most])
+    return LogLocator(subs=(1.0,) if most > WIDE * least else (1.0, 2.0, 5.0))
 
 
 def _marks(

@@ -47,3 +47,24 @@ def test_a_chart_is_drawn_whatever_was_tried(drawn: list[Tried]) -> None:
 def test_the_same_trials_give_the_same_picture() -> None:
     first, second = (tuning_chart(tried(9), "log loss", maximizes=False) for _ in range(2))
     assert first.png == second.png
+
+
+@pytest.mark.parametrize(
+    ("rates", "written"),
+    [
+        (("0.0016", "0.0011"), ["0.0011", "0.0016"]),
+        (("0.00123", "0.00125"), ["0.00123", "0.00125"]),
+        (("0.003", "0.003"), ["0.003"]),
+        (("0.01", "0.2"), ["0.01", "0.02", "0.05", "0.1", "0.2"]),
+    ],
+)
+def test_a_logarithmic_axis_has_few_figures_in_a_narrow_range(
+    rates: tuple[str, str], written: list[str]
+) -> None:
+    tried = [
+        Tried(number, 8.0 + number, True, {"rate": rate})
+        for number, rate in enumerate(rates, start=1)
+    ]
+    svg = tuning_chart(tried, "log loss", maximizes=False, logarithmic=["rate"]).svg
+    words = [each.strip() for each in ElementTree.fromstring(svg).itertext()]
+    assert [word for word in words if word.startswith("0.0") or word in written] == written
