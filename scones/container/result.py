@@ -87,7 +87,7 @@ def _estimate(done: Done, out_of_fold: Logits | None) -> Calibration:
     """By fits that neither saw the picture nor are deployed, so nothing is promised."""
     if out_of_fold is None:
         return calibration.identity(len(done.todo.class_names), "no pictures were held out")
-    return calibration.fit(out_of_fold, done.fitted_on.labels_N)
+    return calibration.deployable(calibration.fit(out_of_fold, done.fitted_on.labels_N))
 
 
 def _figures(
@@ -136,7 +136,9 @@ def _describe(done: Done, repair: Calibration, gate: Gate | None, measured: dict
         figures=measured,
         calibration=repair,
         gate=gate,
-        limits=card.limits(measured, gate, todo.dataset, pretrained=todo.use_pretrained_model),
+        limits=card.limits(
+            measured, gate, todo.dataset, pretrained=todo.use_pretrained_model, calibration=repair
+        ),
     )
 
 

@@ -26,6 +26,11 @@ CLIP = 1e-6
 SLOPES = (0.05, 20.0)
 """Temperatures from 20 to 0.05; perfect separation would send the slope to infinity."""
 LARGEST_BIAS = 10.0
+FEWEST = 40
+"""Labelled pictures below which a deployed model keeps its own confidences. Measured on drawn
+worlds of 2 and 3 classes, true temperatures 0.7 to 1.8, 150 fits each: with 5 to 30 a fit
+costs 0.15 to 2.35 of held-out log loss on average against leaving things alone, with 48 -0.02 to
+0.09, with 80 -0.04 to 0.01. The usual 200 held-out pictures give 48 where 3 classes part."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,23 @@ def fit(logits_NK: ArrayLike, labels_N: ArrayLike, level: float = 0.05) -> Calib
     p = float(stats.chi2.sf(2 * max(gain, 0.0), logits.shape[1] - 1))
     chosen = with_biases if p < level else plain
     return Calibration(chosen.slope, chosen.biases_K, chosen.n, p, chosen.warning)
+
+
+def deployable(fitted: Calibration) -> Calibration:
+    """The fit, or the identity where it rests on too little: `FEWEST`, or a perfect separation.
+
+    Perfect separation sends the slope to infinity, so at its upper bound it is our choice and not
+    the data's. The lower bound stays: it makes a gate refuse what confidences say nothing about.
+    """
+    if fitted.n == 0:
+        return fitted
+    if fitted.n < FEWEST:
+        reason = f"{fitted.n} labelled pictures are too few to set a temperature: it takes {FEWEST}"
+        return identity(len(fitted.biases_K), reason)
+    if fitted.warning is not None and fitted.slope > SLOPES[0]:
+        reason = f"{fitted.n} labelled pictures are called so well that no temperature can be told"
+        return identity(len(fitted.biases_K), reason)
+    return fitted
 
 
 def fit_temperature(logits_NK: ArrayLike, labels_N: ArrayLike) -> Calibration:

@@ -100,26 +100,37 @@ def gate_of(card: dict[str, Any]) -> Gate | None:
 
 
 def limits(
-    figures: dict[str, Any], gate: Gate | None, dataset: str, *, pretrained: bool = False
+    figures: dict[str, Any],
+    gate: Gate | None,
+    dataset: str,
+    *,
+    pretrained: bool = False,
+    calibration: Calibration | None = None,
 ) -> tuple[str, ...]:
     """What the figures, by set of pictures, do not say."""
     said: list[str] = []
     if dataset == "sample":
         said.append("Trained on pictures drawn by code: it knows nothing of photographs.")
-    if gate is not None:
+    if calibration is not None and calibration.n == 0:
+        reason = calibration.warning or "no labels to calibrate on"
+        said.append(
+            f"Confidences are the model's own, not calibrated: {reason}. They may say more or less "
+            "than they are worth."
+        )
+    if gate is not None and promises(gate):
         said.append(
             "The promise holds for pictures drawn like the held-out ones; other cameras, light or "
             "places void it until it is certified anew."
         )
-        if gate.overall.n == gate.calibration.n:
-            said.append(
-                "The temperature was set on the certifying pictures, which leaves the promise as "
-                "it is but flatters their log loss and calibration error a little."
-            )
         if pretrained:
             said.append(
                 "The promise holds only if the earlier model had not seen the held-out pictures."
             )
+    if gate is not None and gate.overall.n == gate.calibration.n > 0:
+        said.append(
+            "The temperature was set on the certifying pictures, which leaves any promise as it is "
+            "but flatters their log loss and calibration error a little."
+        )
     said.append("It knows only its own classes: a car, too, is called one of them.")
     if "out_of_fold" in figures:
         said.append(
@@ -131,6 +142,11 @@ def limits(
         for name, each in figures.items()
     ]
     return tuple(said)
+
+
+def promises(gate: Gate) -> bool:
+    """Whether some threshold is certified, of all calls or of a class's."""
+    return any(each.threshold is not None for each in (gate.overall, *gate.per_class))
 
 
 def counts(images: Images) -> dict[str, int]:

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from scones.gate.calibration import (
+    FEWEST,
     SLOPES,
     Calibration,
     balance,
     bias_errors,
+    deployable,
     fit,
     fit_biased,
     fit_temperature,
@@ -218,3 +220,23 @@ def test_balancing_answers_that_are_all_the_same_or_perfectly_apart() -> None:
         found, p = balance(logits, [2, 2])
         assert found.biases_K == pytest.approx((0, 0), abs=1e-6)
         assert p == pytest.approx(1)
+
+
+def test_a_fit_on_too_few_pictures_is_not_deployed() -> None:
+    kept = deployable(fit(*world(6, FEWEST, temperature=1.8)))
+    few = deployable(fit(*world(6, FEWEST - 1, temperature=1.8)))
+    assert kept.n == FEWEST
+    assert (few.slope, few.n, few.biases_K) == (1.0, 0, (0.0, 0.0))
+    assert "39 labelled pictures are too few" in few.sentence(["a", "b"])
+
+
+def test_a_perfect_separation_leaves_the_models_own_confidences() -> None:
+    labels = np.arange(3 * FEWEST) % 3
+    found = deployable(fit(2.0 * np.eye(3)[labels], labels))
+    assert (found.slope, found.n) == (1.0, 0)
+    assert "no temperature can be told" in found.sentence(["a", "b", "c"])
+
+
+def test_confidences_that_say_nothing_stay_flattened() -> None:
+    labels = np.arange(2 * FEWEST) % 2
+    assert deployable(fit(2.0 * np.eye(2)[1 - labels], labels)).slope == SLOPES[0]

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
+from scones.gate.calibration import FEWEST
 from scones.gate.heldout import Gate, HeldOut, calibrates, pictures_sha256, weigh
 
 NAMES = ("bicycle", "motorcycle", "bus", "tram")
@@ -141,3 +142,15 @@ def test_a_gate_survives_json() -> None:
         assert again.baseline.class_names == gate.baseline.class_names
         assert np.array_equal(again.baseline.probabilities_NK, gate.baseline.probabilities_NK)
         assert np.array_equal(again.baseline.labels_N, gate.baseline.labels_N)
+
+
+def test_too_few_of_more_classes_are_not_calibrated_and_all_certify() -> None:
+    share = draw(10, 20, classes=3, spread=12.0)
+    gate = weigh(share)
+    assert np.array_equal(gate.calibration(share.logits_NK), special.softmax(share.logits_NK, 1))
+    assert (gate.calibration.n, gate.overall.n, len(gate.baseline.labels_N)) == (0, 20, 20)
+
+
+def test_the_usual_share_of_three_classes_is_enough_to_calibrate() -> None:
+    share = draw(11, 200, classes=3)
+    assert weigh(share).calibration.n == calibrates(share.labels_N).sum() >= FEWEST

@@ -110,6 +110,15 @@ def test_limits_say_what_a_promise_rests_on() -> None:
     assert "promise" not in " ".join(card.limits({}, None, "cifar100"))
 
 
+def test_limits_speak_of_a_promise_only_where_something_is_promised() -> None:
+    y = np.arange(8) % 2
+    gate = weighed(np.eye(2)[y] * 4, y)
+    said = card.limits({}, gate, "cifar100", calibration=gate.calibration)
+    assert "promise" not in " ".join(said).lower()
+    assert "8 labelled pictures are too few to set a temperature" in said[0]
+    assert "not calibrated" in said[0]
+
+
 def test_a_card_says_its_promise_in_a_sentence() -> None:
     value = json.loads(example().to_json())
     assert value["threshold"] is not None
