@@ -76,7 +76,6 @@ def test_it_runs_under_scones_exec(start_cloud: Any, tmp_path: Path) -> None:
             "SCONES_HOME": str(tmp_path),
             "SCONES_HYPERPARAMETERS": "epochs=2",
             "SCONES_INVOCATIONS": str(INVOCATIONS),
-            "SCONES_THRESHOLD": "0.7",
         },
         capture_output=True,
         text=True,
