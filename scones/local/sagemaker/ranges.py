@@ -18,6 +18,11 @@ from scones.local.sagemaker.admission import invalid, not_carried
 
 Values = dict[str, str]
 """One choice of hyperparameters: texts, by name."""
+LARGEST_END = 1e15
+"""Of a range, either way (ours): whole numbers are exact up to there, and widths are finite."""
+LARGEST_GRID = 750
+"""Combinations: AWS's quota of training jobs a tuning job [.../dg/automatic-model-tuning-limits].
+Thirty ranges of thirty values would not fit into any memory."""
 AUTO_LOGARITHMIC = 100.0
 """From this ratio of its ends on, Auto takes a range for one of magnitudes."""
 
@@ -110,6 +115,9 @@ def grid(ranges: Sequence[Range]) -> list[Values]:
     """Every combination; for categorical ranges only, as on AWS."""
     if not all(isinstance(each, Choice) for each in ranges):
         raise invalid("Grid search strategy supports only categorical hyperparameters.")
+    count = math.prod(len(each.values) for each in ranges if isinstance(each, Choice))
+    if count > LARGEST_GRID:
+        raise invalid(f"The grid has {count} combinations; at most {LARGEST_GRID} can be searched.")
     names = [each.name for each in ranges]
     choices = product(*(each.values for each in ranges if isinstance(each, Choice)))
     return [dict(zip(names, combination, strict=True)) for combination in choices]
@@ -141,8 +149,8 @@ def _end(name: str, text: str, whole: bool) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or (whole and value != int(value)):
-        kind = "integer" if whole else "number"
+    if not abs(value) <= LARGEST_END or (whole and value != int(value)):
+        kind = f"{'integer' if whole else 'number'} of at most {LARGEST_END:.0e}"
         raise invalid(f"The range of hyperparameter [{name}] has the end {text!r}, no {kind}.")
     return value
 

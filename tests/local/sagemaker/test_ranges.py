@@ -92,6 +92,18 @@ def test_a_range_that_cannot_be_searched_is_named(given: dict[str, Any], words: 
         read(given)
 
 
+def test_a_grid_too_large_to_be_tried_is_refused_uncounted() -> None:
+    many = [{"Name": f"x{i}", "Values": [str(j) for j in range(30)]} for i in range(30)]
+    with pytest.raises(ServiceError, match="at most 750 can be searched"):
+        grid(read({"CategoricalParameterRanges": many}))
+
+
+@pytest.mark.parametrize("kind", ["IntegerParameterRanges", "ContinuousParameterRanges"])
+def test_a_range_wider_than_numbers_are_exact_is_named(kind: str) -> None:
+    with pytest.raises(ServiceError, match=r"\[x\] has the end '-1e308'"):
+        read({kind: [{"Name": "x", "MinValue": "-1e308", "MaxValue": "1e308"}]})
+
+
 def test_only_choices_make_a_grid() -> None:
     with pytest.raises(ServiceError, match="only categorical"):
         grid([number("Integer", "1", "4")])
