@@ -6,6 +6,7 @@ examination, and a staged picture is never learnt from: so neither model has see
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -96,17 +97,31 @@ class Retrained:
     trained: Trained
     added: int
     """Pictures it learnt from beyond the staged ones."""
+    known: int
+    """Labelled pictures that were staged already: no news, or set aside for testing."""
     compared: Compared
     deployment: Deployment | None
     """None: the old model goes on."""
 
     def sentence(self) -> str:
+        """A paragraph each of the comparison, what it learnt from, and the end; 80 columns."""
         end = (
             "The new one is worse, so the old one goes on."
             if self.deployment is None
             else f"The new one serves now ({self.trained.job}); `scones retrain --back` returns."
         )
-        return f"{self.compared.sentence()} It learnt from {self.added} more pictures. {end}"
+        learnt = f"It learnt from {_pictures(self.added, 'more ')}."
+        if self.known:
+            learnt += (
+                f" {_pictures(self.known)} of those labelled "
+                f"{'is' if self.known == 1 else 'are'} not news: staged already, to train or to "
+                "test, which is never learnt from."
+            )
+        paragraphs = (self.compared.sentence(), learnt, end)
+        return "\n".join(
+            textwrap.fill(each, 80, break_on_hyphens=False, break_long_words=False)
+            for each in paragraphs
+        )
 
 
 def retrain(clients: Clients, steps: Steps = silent) -> Retrained:
@@ -122,7 +137,7 @@ def retrain(clients: Clients, steps: Steps = silent) -> Retrained:
             f"{', '.join(old.classes)}; stage the model's classes first"
         )
     with steps("labels") as step:
-        learnt = labelled(clients, staged, old, step)
+        learnt, known = labelled(clients, staged, old, step)
         held_out = examined(clients, staged, learnt)
         bigger = _stage(clients, staged, learnt)
     key = f"retrain/{stamp(clients.clock())}/{TRAIN_LIST}"
@@ -131,12 +146,12 @@ def retrain(clients: Clients, steps: Steps = silent) -> Retrained:
     with steps("compare") as step:
         compared = _compare(clients, old, trained, held_out, step)
     if compared.worse:
-        return Retrained(trained, len(learnt), compared, None)
+        return Retrained(trained, len(learnt), known, compared, None)
     deployment = deploy(clients, trained, bigger.facts, steps)
     _put(clients, TRAIN_LIST, write_lst(bigger.split(TRAIN)).encode())
     _put(clients, DATASET_KEY, facts_json(bigger.facts))
     _put(clients, MANIFEST_KEY, write_jsonl(bigger.entries).encode())
-    return Retrained(trained, len(learnt), compared, deployment)
+    return Retrained(trained, len(learnt), known, compared, deployment)
 
 
 def back(clients: Clients, steps: Steps = silent) -> Deployment:
@@ -156,8 +171,13 @@ def back(clients: Clients, steps: Steps = silent) -> Deployment:
     return deploy(clients, trained, facts, steps, threshold)
 
 
-def labelled(clients: Clients, staged: Staged, old: Deployment, step: Step) -> list[Learnt]:
-    """Different captured pictures that people labelled and that are not staged already."""
+def labelled(
+    clients: Clients, staged: Staged, old: Deployment, step: Step
+) -> tuple[list[Learnt], int]:
+    """Different captured pictures that people labelled and that are not staged already.
+
+    And how many different ones they labelled that are. Raises ValueError where there is no new one.
+    """
     truth = reviewed(clients, old.classes)
     known = {entry.sha256 for entry in staged.entries}
     found: dict[str, Learnt] = {}
@@ -169,12 +189,19 @@ def labelled(clients: Clients, staged: Staged, old: Deployment, step: Step) -> l
     for name, content in files.read(names):
         for record in read_records(content, name)[0]:
             each = _learnt(record, truth)
-            if each is not None and each.sha256 not in known:
+            if each is not None:
                 found[each.sha256] = each
         step.advance()
-    if not found:
-        raise ValueError("no captured picture beyond the staged ones is labelled; `scones review`")
-    return list(found.values())
+    new = [each for each in found.values() if each.sha256 not in known]
+    if not new:
+        raise ValueError(
+            "no captured picture beyond the staged ones is labelled; label some with: scones review"
+        )
+    return new, len(found) - len(new)
+
+
+def _pictures(count: int, kind: str = "") -> str:
+    return f"{count} {kind}picture{'' if count == 1 else 's'}"
 
 
 def _learnt(record: Record, truth: dict[str, int]) -> Learnt | None:

@@ -7,8 +7,9 @@ import pytest
 
 from scones.images.manifest import Entry
 from scones.workflow import retrain
-from scones.workflow.retrain import Compared, Learnt, examined
+from scones.workflow.retrain import Compared, Learnt, Retrained, examined
 from scones.workflow.staged import Facts, Staged
+from scones.workflow.train import Trained
 
 
 def test_a_model_is_worse_when_it_is_right_less_often() -> None:
@@ -60,3 +61,13 @@ def test_the_original_of_what_was_learnt_an_earlier_time_is_not_asked_about() ->
 def test_too_few_held_out_pictures_are_refused() -> None:
     with pytest.raises(ValueError, match="19 test pictures are left to compare on; 20 or more"):
         examined(CLIENTS, staged(retrain.FEWEST), [Learnt("blurred", b"", 0)])
+
+
+def test_labels_that_taught_nothing_are_accounted_for_in_eighty_columns() -> None:
+    trained, compared = Trained("job", "s3://b/model.tar.gz", ()), Compared(200, 180, 9, 8)
+    told = Retrained(trained, 5, 1, compared, None).sentence()
+    assert max(len(line) for line in told.splitlines()) <= 80
+    words = " ".join(told.split())
+    assert "It learnt from 5 more pictures. 1 picture of those labelled is not news:" in words
+    assert "not news" not in Retrained(trained, 1, 0, compared, None).sentence()
+    assert "from 1 more picture." in Retrained(trained, 1, 0, compared, None).sentence()
