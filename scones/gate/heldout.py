@@ -11,6 +11,8 @@ Calibrating and certifying both need labels that no fit has seen, and labels are
   pictures each class has, which stratifying settles beforehand, but not at which picture is whose;
   for a slope of 1 it is the maximum of the likelihood, whose derivative by the bias knows no more.
   The certificate is learnt on these balanced confidences, and the slope comes last, by the labels.
+  That the labels' sum is known makes them a little dependent. It hurts only where the model has
+  no doubts left, so that calls come out exactly as many; `calibration.DOUBT` keeps off that.
 - **More than two classes.** Calibrating changes calls and order, so every fourth picture of each
   class calibrates and the others certify.
 
@@ -143,9 +145,7 @@ def weigh(held_out: HeldOut, *, risk: float = 0.05, certainty: float = 0.95) -> 
     as_foreseen = asked.biased == (p < LEVEL)
     spent = FORESEEN_SPENDS if as_foreseen else 1 - FORESEEN_SPENDS
     ordered = balanced if asked.biased else identity(2)
-    slope = deployable(fit_temperature(_logits(held_out, ordered), held_out.labels_N))
-    biases = tuple(slope.slope * bias for bias in ordered.biases_K)
-    calibration = replace(slope, biases_K=biases, bias_p=asked.bias_p)
+    calibration = _sloped(held_out, ordered, asked.bias_p)
     return _by_order(held_out, ordered, calibration, risk, certainty, spent)
 
 
@@ -174,8 +174,8 @@ def _by_order(
     overall, per_class = _certify(held_out, ordered, risk, certainty, spent)
     return Gate(
         calibration,
-        _retold(overall, calibration),
-        tuple(_retold(each, calibration) for each in per_class),
+        _retold(overall, ordered, calibration),
+        tuple(_retold(each, ordered, calibration) for each in per_class),
         _baseline(held_out, calibration),
     )
 
@@ -189,9 +189,13 @@ def _by_parts(held_out: HeldOut, risk: float, certainty: float) -> Gate:
     return Gate(calibration, overall, per_class, _baseline(rest, calibration))
 
 
-def _logits(held_out: HeldOut, ordered: Calibration) -> Floats:
-    logits: Floats = held_out.logits_NK + np.array(ordered.biases_K)
-    return logits
+def _sloped(held_out: HeldOut, ordered: Calibration, bias_p: float | None) -> Calibration:
+    """The calibration of the same order whose slope suits the labels best; its own if none does."""
+    logits_NK = ordered.slope * held_out.logits_NK + np.array(ordered.biases_K)
+    found = deployable(fit_temperature(logits_NK, held_out.labels_N))
+    slope = found.slope if found.n else 1 / ordered.slope
+    biases = tuple(slope * bias for bias in ordered.biases_K)
+    return replace(found, slope=slope * ordered.slope, biases_K=biases, bias_p=bias_p)
 
 
 def _certify(
@@ -222,12 +226,15 @@ def _certify(
     return of(everything, "all", spent), per_class
 
 
-def _retold(certificate: Certificate, calibration: Calibration) -> Certificate:
-    """A two-class certificate on confidences before the slope, told on the calibrated scale."""
+def _retold(
+    certificate: Certificate, ordered: Calibration, calibration: Calibration
+) -> Certificate:
+    """A two-class certificate on confidences of `ordered`, told on the calibrated scale."""
     if certificate.threshold is None:
         return certificate
     margin = np.log(certificate.threshold / (1 - certificate.threshold))
-    return replace(certificate, threshold=float(special.expit(calibration.slope * margin)))
+    steeper = calibration.slope / ordered.slope
+    return replace(certificate, threshold=float(special.expit(steeper * margin)))
 
 
 def _baseline(held_out: HeldOut, calibration: Calibration) -> Baseline:

@@ -203,6 +203,16 @@ def test_the_score_test_agrees_with_the_likelihood_ratio_and_sees_no_labels() ->
     assert agreed > 240
 
 
+@pytest.mark.parametrize("sharp", [1.0, 50.0, 5000.0])
+def test_balancing_leaves_so_much_doubt_that_calls_are_not_counted_out(sharp: float) -> None:
+    logits, labels = world(6, 200, bias=1.2)
+    found, _ = balance(sharp * logits, np.bincount(labels))
+    p = found(sharp * logits)
+    assert p.sum(axis=0) == pytest.approx(np.bincount(labels), abs=1e-6)
+    assert np.prod(p, axis=1).sum() >= 2
+    assert (found.slope == 1) == (sharp == 1)
+
+
 @pytest.mark.parametrize("counts", [[3, 0], [0, 3]])
 def test_one_class_alone_cannot_be_balanced(counts: list[int]) -> None:
     found, p = balance([[1.0, 0.0], [0.0, 2.0], [0.0, 1.0]], counts)
