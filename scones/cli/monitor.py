@@ -131,12 +131,13 @@ def monitor(
     )  # fmt: skip
     check_folder(settings.report_dir)
     tells = [] if webhook is None else [to_webhook(webhook)]
+    audience = [each for each in (webhook, topic) if each is not None]
     raised: tuple[str, ...] = ()
     cloud = question.needs_cloud or topic is not None
     with connected(settings) if cloud else nullcontext() as clients:
         if topic is not None and clients is not None:
             tells.append(to_topic(clients, topic))
-        seen = watch(clients, settings, question, progress())
+        seen = watch(clients, settings, question, progress(), audience=audience)
         _say(seen)
         tell(seen, tells)
         raised = seen.findings.alarms
@@ -144,7 +145,7 @@ def monitor(
             while pause_s is not None:
                 time.sleep(pause_s)
                 try:
-                    seen = watch(clients, settings, question)
+                    seen = watch(clients, settings, question, audience=audience)
                     tell(seen, tells)
                 except (ValueError, *CloudError) as error:  # a webhook or S3 may be back next time
                     typer.echo(f"scones: {' '.join(str(error).split())}", err=True)

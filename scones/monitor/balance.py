@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from scones.gate.calibration import bias_errors, fit_biased, logits_of
-from scones.gate.exact import boschloo, fisher, holm, informative, needed
+from scones.gate.exact import BOSCHLOO_LIMIT, boschloo, fisher, holm, informative, needed
 from scones.gate.intervals import newcombe, wilson
 from scones.monitor.windows import Window
 
@@ -52,6 +52,13 @@ class Test:
     """Pictures of the class, and of the others."""
     table: tuple[tuple[int, int], tuple[int, int]] | None
     """Class and others by yes and no: recognised, or accepted."""
+
+    @property
+    def by(self) -> str:
+        """Whose test `p` is."""
+        if self.question == "intercept":
+            return "Wald's test"
+        return "Fisher's test" if sum(self.n) > BOSCHLOO_LIMIT else "Boschloo's test"
 
     def sentence(self, class_names: Sequence[str]) -> str:
         """The gap and its interval in plain words."""
@@ -96,8 +103,8 @@ class Balance:
         )
         if self.tests:
             first = min(self.tests, key=lambda test: test.adjusted_p)
-            said += f"; {first.sentence(class_names)}, p = {first.adjusted_p:.2g}"
-            said += f" by Holm over {len(self.tests)} tests" if len(self.tests) > 1 else ""
+            said += f"; {first.sentence(class_names)}, p = {first.adjusted_p:.2g} by {first.by}"
+            said += f", by Holm over {len(self.tests)} tests" if len(self.tests) > 1 else ""
         if self.verdict not in ("biased", "no bias found"):
             takes = ", ".join(f"{n} for {100 * gap:.0f} points" for gap, n in self.needed)
             said += f". Labelled pictures of each class that would find a gap: {takes}"

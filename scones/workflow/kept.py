@@ -26,16 +26,16 @@ class Cache:
 
     folder: Path
 
-    def states(self) -> dict[str, str]:
-        """What the verdicts were when a message last went out; empty the first time."""
+    def states(self, name: str) -> dict[str, str]:
+        """What the verdicts of that name were when last told; empty the first time."""
         try:
-            told: Any = json.loads((self.folder / "states.json").read_text("utf-8"))
+            told: Any = json.loads((self.folder / name).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         return told if isinstance(told, dict) else {}
 
-    def keep_states(self, states: dict[str, str]) -> None:
-        self._write("states.json", lambda stream: stream.write(json.dumps(states).encode()))
+    def keep_states(self, name: str, states: dict[str, str]) -> None:
+        self._write(name, lambda stream: stream.write(json.dumps(states).encode()))
 
     def read(
         self, files: Files, num_classes: int, now_s: float, step: Step, pictures: bool = True

@@ -1,5 +1,7 @@
 """Watch: read what was captured, judge it, write the monitor's report, tell what changed."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,6 +49,8 @@ class Watched:
     changes: tuple[Change, ...]
     """Since the verdicts were last told."""
     cache: Cache
+    states_name: str
+    """Under which the cache keeps what was told."""
 
     @property
     def findings(self) -> Findings:
@@ -81,11 +85,14 @@ def watch(
     question: Question,
     steps: Steps = silent,
     clock: Callable[[], float] = time.time,
+    audience: Sequence[str] = (),
 ) -> Watched:
     """Judge what is captured by now, and write the report.
 
-    `clients` may be None where the question needs no cloud. Raises ValueError for a question that
-    cannot be answered.
+    What changed, is seen from what was last told to the same `audience` (addresses that messages go
+    to) on the same question: a look at a terminal takes no message from a webhook. `clients` may be
+    None where the question needs no cloud. Raises ValueError for a question that cannot be
+    answered.
     """
     with steps("monitor") as step:
         step.say("what is watched")
@@ -103,8 +110,9 @@ def watch(
         step.say("charts and page")
         folder = settings.report_dir / FOLDER
         write(folder, list(monitor_page.files(sheet)))
-        changes = tuple(changed(cache.states(), findings))
-        return Watched(about, sheet, folder / "monitor.html", changes, cache)
+        told = _told_under(question, audience)
+        changes = tuple(changed(cache.states(told), findings))
+        return Watched(about, sheet, folder / "monitor.html", changes, cache, told)
 
 
 def tell(seen: Watched, tells: Sequence[Tell]) -> None:
@@ -115,7 +123,12 @@ def tell(seen: Watched, tells: Sequence[Tell]) -> None:
     if seen.changes:
         for each in tells:
             each(seen.sheet.place, seen.changes, seen.sheet.made_at.timestamp())
-    seen.cache.keep_states(states(seen.findings))
+    seen.cache.keep_states(seen.states_name, states(seen.findings))
+
+
+def _told_under(question: Question, audience: Sequence[str]) -> str:
+    asked = json.dumps([question.truth, question.baseline, question.threshold, sorted(audience)])
+    return f"states-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
 
 
 def look_at(about: Subject, known: Columns, measured: Measured) -> Look:

@@ -45,9 +45,9 @@ def test_the_briefs_twelve_invocations_are_suggestive_and_underpowered() -> None
     assert found.sentence(NAMES) == (
         "Suggestive of a bias toward bicycle, but under-powered (n = 12 pictures, the true class "
         "of 0 known): 83 % were called bicycle (95 %: 55 to 95); what is called bicycle passes the "
-        "gate 100 points more often than what is called motorcycle (95 %: 28.6 to 100), p = 0.009. "
-        "Labelled pictures of each class that would find a gap: 86 for 20 points, 285 for 10 "
-        "points."
+        "gate 100 points more often than what is called motorcycle (95 %: 28.6 to 100), p = 0.009 "
+        "by Boschloo's test. Labelled pictures of each class that would find a gap: 86 for 20 "
+        "points, 285 for 10 points."
     )
 
 

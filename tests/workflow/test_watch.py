@@ -347,3 +347,17 @@ def test_a_broken_picture_hinders_nothing_where_pictures_are_not_looked_at(world
     seen = world.watch(pictures=False)
     assert (len(seen.sheet.window), len(seen.sheet.faults)) == (6, 1)
     assert (seen.sheet.least_confident, seen.sheet.num_pictures) == ([], None)
+
+
+def test_a_look_takes_no_message_from_another_audience_or_question(world: World) -> None:
+    world.capture("a.jsonl", [line(i, 0.9 if i < 300 else 0.55) for i in range(500)])
+    assert world.watch().changes != ()
+    question = Question(str(world.folder / "captures"))
+    for audience in (["http://a/"], ["http://a/", "http://b/"]):
+        seen = watch(None, world.settings, question, audience=audience)
+        assert "drift" in [each.verdict.state for each in seen.changes]
+        tell(seen, [])
+        again = watch(None, world.settings, question, audience=audience[::-1])
+        assert again.changes == ()
+    assert world.watch(threshold=0.8).changes != ()
+    assert world.watch().changes == ()
