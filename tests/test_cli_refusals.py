@@ -69,7 +69,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--region", "mars"], "region is 'mars'; it should be one of AWS's, such as us-east-1"),
         (["--region", "eu-wset-1"], "did you mean eu-west-1"),
         (["--invocations", "0"], "invocations is 0; it should be 1 or more"),
-        (["--hyperparameter", "epochs"], "name=value"),
+        (["--hyperparameter", "epochs"], "hyperparameter is 'epochs'; it should be name=value"),
         (["--bays", "tank=dock:1"], "tank"),
         (["--target", "aws"], "role"),
         (["--target", "mars"], "target is 'mars'"),
@@ -92,6 +92,8 @@ def test_a_setting_that_is_wrong(
         (["--risk", "2"], "risk is 2.0"),
         (["--certainty", "0"], "certainty is 0.0"),
         (["--folds", "1"], "folds is 1"),
+        (["--hyperparameter", "foo=3"], "hyperparameter foo is none of image-classification"),
+        (["--hyperparameter", "epochs=0"], "epochs is '0'; give a whole number above 0"),
     ],
 )
 def test_training_again_is_told_what_training_is_told(

@@ -30,6 +30,7 @@ from scones.cli.options import (
     pictures,
     progress,
     settle,
+    settle_training,
 )
 
 commands = typer.Typer()
@@ -63,7 +64,7 @@ def run(
     from scones.workflow.summary import summary
     from scones.workflow.train import check_certify
 
-    settings = settle(
+    settings = settle_training(
         data=data, classes=classes, bays=bays, profile=profile, certify=certify, risk=risk,
         certainty=certainty, folds=folds, threshold=threshold, invocations=invocations,
         parallel=parallel, seed=seed, hyperparameters=hyperparameter, home=home,
@@ -121,7 +122,7 @@ def train(
     from scones.workflow.staged import read_staged
     from scones.workflow.train import train as fit
 
-    settings = settle(
+    settings = settle_training(
         profile=profile, certify=certify, risk=risk, certainty=certainty, folds=folds, seed=seed,
         hyperparameters=hyperparameter, home=home, target=target, role=role, region=region,
         bucket=bucket,

@@ -28,6 +28,7 @@ from scones.cli.options import (
     Threshold,
     progress,
     settle,
+    settle_training,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def retrain(
     from scones.workflow.retrain import back as go_back
     from scones.workflow.retrain import retrain as again
 
-    settings = settle(
+    settings = settle_training(
         profile=profile, certify=certify, risk=risk, certainty=certainty, folds=folds,
         threshold=threshold, seed=seed, hyperparameters=hyperparameter, home=home, target=target,
         role=role, region=region, bucket=bucket,

@@ -71,6 +71,15 @@ def settle(**options: Any) -> Settings:
     return Settings.read(os.environ, **options)
 
 
+def settle_training(**options: Any) -> Settings:
+    """Settings, with no hyperparameter that a job would fail at."""
+    from scones.workflow import algorithm
+
+    settings = settle(**options)
+    algorithm.check(settings.hyperparameters)
+    return settings
+
+
 def pictures(settings: Settings) -> "Dataset":
     """The pictures, read before anything is started or written to the cloud."""
     from scones.workflow import archive

@@ -105,7 +105,7 @@ def _check_name(name: str) -> None:
         raise ValueError(f"{name} cannot be honoured: {REFUSED[name]}; leave it out")
     if name not in READERS:
         close = difflib.get_close_matches(name, READERS, n=2)
-        offer = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(READERS)}"
+        offer = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(KNOWN)}"
         raise ValueError(f"{name} is no hyperparameter here; {offer}")
 
 
@@ -250,6 +250,11 @@ OURS = (
 )  # fmt: skip
 """Names that the built-in algorithm does not know; a job may also say them in its Environment, as
 SCONES_PROFILE and so on."""
+
+KNOWN = tuple(
+    name for name in READERS if name not in ("class_names", "dataset", "_tuning_objective_metric")
+)
+"""What a person would give; the others are told by the workflow and by SageMaker."""
 
 RECIPE_FIELDS = {
     name: {"mini_batch_size": "batch_size"}.get(name, name)

@@ -1,4 +1,10 @@
-"""SageMaker's built-in image-classification: where its image lies, what a job must say."""
+"""SageMaker's built-in image-classification: where its image lies, what a job must and may say."""
+
+import difflib
+import math
+from collections.abc import Mapping
+
+from scones.workflow.search import REAL, WHOLE
 
 REGISTRIES = {
     "ap-east-1": "286214385809",
@@ -23,6 +29,41 @@ REGISTRIES = {
 }
 """Account of the image by region:
 https://docs.aws.amazon.com/sagemaker/latest/dg-ecr-paths/sagemaker-algo-docker-registry-paths.html"""
+
+NAMES = (
+    "augmentation_type", "beta_1", "beta_2", "checkpoint_frequency", "early_stopping",
+    "early_stopping_min_epochs", "early_stopping_patience", "early_stopping_tolerance", "epochs",
+    "eps", "gamma", "image_shape", "kv_store", "learning_rate", "lr_scheduler_factor",
+    "lr_scheduler_step", "mini_batch_size", "momentum", "multi_label", "num_classes", "num_layers",
+    "num_training_samples", "optimizer", "precision_dtype", "resize", "top_k",
+    "use_pretrained_model", "use_weighted_loss", "weight_decay",
+)  # fmt: skip
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/IC-Hyperparameter.html"""
+OPTIONS = ("profile", "certify", "folds", "risk", "certainty", "seed")
+"""What our container takes as hyperparameters too, and commands as options of the same name."""
+
+
+def check(texts: Mapping[str, str]) -> None:
+    """ValueError for a hyperparameter that any job would fail at: its name, or its kind of value.
+
+    What only some jobs can honour is left to the job.
+    """
+    for name, text in texts.items():
+        if name not in NAMES + OPTIONS:
+            close = difflib.get_close_matches(name, NAMES + OPTIONS, n=2)
+            offer = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(NAMES)}"
+            raise ValueError(f"hyperparameter {name} is none of image-classification; {offer}")
+        if name in WHOLE and not (text.strip().isdecimal() and int(text) > 0):
+            raise ValueError(f"hyperparameter {name} is {text!r}; give a whole number above 0")
+        if name in REAL and not _is_number(text):
+            raise ValueError(f"hyperparameter {name} is {text!r}; give a number from 0 up")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def image_uri(region: str) -> str:

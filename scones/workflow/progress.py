@@ -93,7 +93,7 @@ class Bar(Step):
 
 
 class Lines:
-    """A line when a step starts, at each quarter of it, and when it is over."""
+    """A line when a step starts, at each quarter of it, and when it is done or has failed."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
@@ -102,8 +102,12 @@ class Lines:
     def __call__(self, title: str) -> Iterator[Step]:
         line = Line(title, self._stream)
         line.write("started")
-        yield line
-        line.write("done")
+        ended = "failed"
+        try:
+            yield line
+            ended = "done"
+        finally:
+            line.write(ended)
 
 
 class Line(Step):

@@ -49,9 +49,9 @@ def train(
     job = f"scones-{stamp(clients.clock())}"
     with steps("train") as step:
         answer, lines = follow(clients, request(clients, staged, job, train_list), step)
-    if answer["TrainingJobStatus"] != "Completed":
-        reason = answer.get("FailureReason", answer["TrainingJobStatus"])
-        raise JobError(f"training job {job} did not complete: {reason}")
+        if answer["TrainingJobStatus"] != "Completed":
+            reason = answer.get("FailureReason", answer["TrainingJobStatus"])
+            raise JobError(f"training job {job} did not complete: {reason}")
     return Trained(job, answer["ModelArtifacts"]["S3ModelArtifacts"], tuple(lines))
 
 

@@ -47,9 +47,9 @@ def tune(clients: Clients, staged: Staged, tuning: Tuning, steps: Steps = silent
             clients.sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
             raise
         trials = tuple(_trials(clients, name))
-    if answer["HyperParameterTuningJobStatus"] != "Completed":
-        reason = answer.get("FailureReason", answer["HyperParameterTuningJobStatus"])
-        raise JobError(f"tuning job {name} did not complete: {reason}")
+        if answer["HyperParameterTuningJobStatus"] != "Completed":
+            reason = answer.get("FailureReason", answer["HyperParameterTuningJobStatus"])
+            raise JobError(f"tuning job {name} did not complete: {reason}")
     return Tuned(tuning, trials, SAGEMAKER, name, fold.num_judged)
 
 

@@ -22,9 +22,10 @@ from scones.images.images import Dataset, Images
 from scones.settings import Settings
 from scones.workflow.deploy import all_deployments, deploy, last_deployment
 from scones.workflow.destroy import destroy
+from scones.workflow.progress import Lines
 from scones.workflow.stage import stage
 from scones.workflow.staged import read_staged
-from scones.workflow.train import Trained, last_trained, request, train
+from scones.workflow.train import JobError, Trained, last_trained, request, train
 
 TRUST = {
     "Version": "2012-10-17",
@@ -139,6 +140,21 @@ def test_a_training_job_has_four_channels_and_texts(clients: Clients) -> None:
         "685385470294.dkr.ecr.eu-west-1.amazonaws.com/image-classification:1"
     )
     assert last_trained(clients).job == trained.job
+
+
+def test_a_failed_job_is_never_told_as_done(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged, told = stage(clients, DATASET), io.StringIO()
+    describe = clients.sagemaker.describe_training_job
+
+    def failed(**asked: str) -> dict[str, Any]:
+        return {**describe(**asked), "TrainingJobStatus": "Failed", "FailureReason": "no memory"}
+
+    monkeypatch.setattr(clients.sagemaker, "describe_training_job", failed)
+    with pytest.raises(JobError, match="did not complete: no memory"):
+        train(clients, staged, Lines(told))
+    assert told.getvalue().splitlines() == ["train     started", "train     failed"]
 
 
 def test_nothing_staged_or_trained_or_deployed_is_said(clients: Clients) -> None:

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from scones.workflow.progress import Bars, Lines, silent
@@ -22,6 +23,13 @@ def test_lines_tell_start_quarters_and_end() -> None:
         "train     8/8 epoch 7",
         "train     done",
     ]
+
+
+def test_a_step_that_fails_is_never_called_done() -> None:
+    stream = io.StringIO()
+    with pytest.raises(OSError, match="broken"), Lines(stream)("train"):
+        raise OSError("broken")
+    assert stream.getvalue().splitlines() == ["train     started", "train     failed"]
 
 
 def test_bars_fit_eighty_columns_and_end_full() -> None:
