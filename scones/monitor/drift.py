@@ -12,7 +12,8 @@ nothing changes, so that by Ville's inequality it ever reaches 1/p with a chance
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +43,8 @@ class Drift:
     """Chance that it ever alarms while nothing changes."""
     alarm: int | None
     """Index of the first record at which the capital reached 1 / false_alarms; None: no alarm."""
+    num_reference: int = 0
+    """Scores from before, that the stream was compared with."""
 
     @property
     def drifted(self) -> bool:
@@ -51,6 +54,16 @@ class Drift:
     def peak(self) -> float:
         """The largest log10 of the capital; 0 of no records."""
         return float(max(0.0, self.log10_capital_N.max(initial=0.0)))
+
+    @property
+    def too_few(self) -> bool:
+        """Whether so few records came that even a coarse drift would not have shown."""
+        return self.alarm is None and len(self.log10_capital_N) < fewest(self.false_alarms)
+
+    @property
+    def alone(self) -> bool:
+        """Whether so little came before that nothing can be said of a change from it."""
+        return self.num_reference < fewest(self.false_alarms)
 
 
 def watch(
@@ -67,7 +80,18 @@ def watch(
     """
     p_N = conformal_p(reference_M, scores_N, seed)
     stakes_N, unplayed_N = _stakes(len(p_N))
-    return _life(np.logaddexp(simple_jumper(p_N, stakes_N), np.log(unplayed_N)), false_alarms)
+    life = _life(np.logaddexp(simple_jumper(p_N, stakes_N), np.log(unplayed_N)), false_alarms)
+    return replace(life, num_reference=np.size(reference_M))
+
+
+@cache
+def fewest(false_alarms: float) -> int:
+    """Records after which a coarse drift shows: every score a quarter's rank, from the first on."""
+    stakes_N, unplayed_N = _stakes(1000)
+    grown = np.logaddexp(simple_jumper(np.full(1000, 0.25), stakes_N), np.log(unplayed_N))
+    found = _life(grown, false_alarms).alarm
+    assert found is not None, "a bet won again and again grows without bound"
+    return found + 1
 
 
 def conformal_p(reference_M: ArrayLike, scores_N: ArrayLike, seed: int = 0) -> Floats:

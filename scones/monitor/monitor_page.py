@@ -198,6 +198,7 @@ def page(sheet: Sheet, charts: Mapping[str, Chart]) -> str:
 HEADINGS = {
     "gate": "Does the gate keep its promise?",
     "bias": "Is the model biased toward a class?",
+    "mix by labels": "Is the stream unbalanced? (labels)",
     "mix by BBSE": "Is the stream unbalanced? (BBSE)",
     "mix by MLLS": "Is the stream unbalanced? (MLLS)",
     "confidence": "Have the confidences drifted?",
@@ -251,6 +252,8 @@ def _card(shown: Shown, sheet: Sheet) -> dict[str, Any]:
 
 
 def _interval(share: Share) -> str:
+    if share.n == 0:
+        return "n = 0"
     return f"{100 * share.low:.1f} to {100 * share.high:.1f} %, n = {share.n}"
 
 

@@ -1,8 +1,9 @@
-"""Is the model's preference for a class the model's, or the stream's? Label shift, without labels.
+"""Is the model's preference for a class the model's, or the stream's? Its mix, by labels or not.
 
-Two estimates of how many pictures of each class the stream really holds, both assuming that
-pictures *of one class* look as they did in the baseline: BBSE from the calls alone (Lipton et al.
-2018), MLLS from calibrated probabilities (Saerens et al. 2002; Alexandari et al. 2020).
+Where nearly all labels are known the classes are counted. Else there are two estimates of how many
+pictures of each class the stream really holds, both assuming that pictures *of one class* look as
+they did in the baseline, so neither holds under any other drift: BBSE from the calls alone (Lipton
+et al. 2018), MLLS from calibrated probabilities (Saerens et al. 2002; Alexandari et al. 2020).
 
 _K classes, _KK called by true class, _NK records by classes.
 """
@@ -15,13 +16,15 @@ from scipy import stats
 
 from scones.gate.calibration import fit_biased, logits_of
 from scones.gate.heldout import Baseline
+from scones.gate.intervals import wilson
+from scones.monitor.windows import Window
 
 Floats = NDArray[np.float64]
 
 WEAKEST = 0.2
 """Least difference between the classes' calls (with two, TPR - FPR) that BBSE can build on."""
-
-
+NEARLY_ALL = 0.95
+"""Share of records with labels from which on the classes are counted, not estimated."""
 REFITS, REFIT_RECORDS = 25, 1000
 """Bootstrap refits of the calibration, and the records, evenly taken, they are applied to."""
 
@@ -31,7 +34,7 @@ class Mix:
     """Estimated share of each class in a stream."""
 
     method: str
-    """"BBSE" or "MLLS"."""
+    """"labels", "BBSE" or "MLLS"."""
     share_K: Floats
     """Sums to 1; NaN where the estimate is refused."""
     low_K: Floats
@@ -40,6 +43,27 @@ class Mix:
     n: int
     refused: str | None = None
     """Why there is no estimate."""
+
+
+def mixes(baseline: Baseline, window: Window, distinct: int | None = None) -> tuple[Mix, ...]:
+    """How the classes are mixed in a window: counted by labels, or by both estimates."""
+    labelled = len(window.labelled)
+    if labelled and labelled >= NEARLY_ALL * len(window):
+        return (by_labels(window, distinct),)
+    return tuple(each(baseline, window.probabilities_NK, distinct) for each in (bbse, mlls))
+
+
+def by_labels(window: Window, distinct: int | None = None) -> Mix:
+    """The labels, counted; of one at least. `distinct` as in `bbse`.
+
+    The interval holds whatever classes the records without a label may have.
+    """
+    known, n = window.labelled, len(window)
+    count_K = np.bincount(known.truth_N, minlength=len(window.class_names))
+    draws = distinct or n
+    low_K, _ = wilson(draws * count_K / n, draws)
+    _, high_K = wilson(draws * (count_K + n - len(known)) / n, draws)
+    return Mix("labels", count_K / len(known), low_K, high_K, n)
 
 
 def bbse(baseline: Baseline, probabilities_NK: Floats, distinct: int | None = None) -> Mix:

@@ -16,14 +16,17 @@ from scones.gate.heldout import Baseline, Gate
 from scones.monitor import balance as balances
 from scones.monitor.accuracy import Share, counted, estimated
 from scones.monitor.balance import Balance
-from scones.monitor.drift import Drift, audit, watch
-from scones.monitor.shift import Mix, bbse, mlls
+from scones.monitor.drift import Drift, audit, fewest, watch
+from scones.monitor.shift import Mix, mixes
 from scones.monitor.windows import Window
 
 Floats = NDArray[np.float64]
 
 ALARMS = ("suspended", "biased", "drift")
 """What `--fail-on` can name."""
+WIDEST = 0.4
+"""Width of a 95 % interval above which a share is too little known to be called as it was: 20
+points either side, the coarser of the gaps that a bias is looked for in."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Findings:
     estimated: Share
     """The same by confidences alone."""
     mixes: tuple[Mix, ...]
-    """The stream's classes, by BBSE and by MLLS; empty without a baseline."""
+    """The stream's classes, by labels or by BBSE and by MLLS; empty without a baseline."""
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -112,23 +115,24 @@ def judge(
     confidence = watch(reference_M, window.confidence)
     audited = _audit(once, threshold, gate)
     pictures = pictures or {}
-    mixes = (
-        tuple(each(baseline, window.probabilities_NK, len(once)) for each in (bbse, mlls))
-        if baseline
-        else ()
-    )
+    found = mixes(baseline, window, len(once)) if baseline else ()
     by_labels = counted(once, threshold)
     by_confidence = estimated(once.probabilities_NK, threshold, baseline)
+    foretold = estimated(once.labelled.probabilities_NK, threshold, baseline)
+    moved = [
+        *(["confidences"] if confidence.drifted else []),
+        *(["pictures"] if any(drift.drifted for drift in pictures.values()) else []),
+    ]
     verdicts = (
         _of_gate(threshold, gate, confidence, audited, by_hand),
         _of_balance(balance, window.class_names),
-        *(_of_mix(mix, window.class_names, baseline) for mix in mixes if baseline),
-        _of_confidence(confidence, len(window)),
+        *(_of_mix(mix, window.class_names, baseline, moved) for mix in found if baseline),
+        _of_confidence(confidence),
         *([_of_pictures(pictures)] if pictures else []),
-        _of_accuracy(by_labels, by_confidence),
+        _of_accuracy(by_labels, by_confidence, foretold),
     )
     return Findings(
-        verdicts, threshold, balance, confidence, audited, pictures, by_labels, by_confidence, mixes
+        verdicts, threshold, balance, confidence, audited, pictures, by_labels, by_confidence, found
     )
 
 
@@ -191,11 +195,19 @@ def _of_gate(
     if reasons:
         said = f"The certificate is SUSPENDED: {' and '.join(reasons)}."
         return Verdict("gate", "suspended", said, "suspended")
-    labels = len(audited.log10_capital_N)
-    said = (
-        f"The certificate is ACTIVE: no drift, and the {labels} accepted pictures whose true class "
-        f"is known do not speak against it. {gate.overall.sentence()}"
-    )
+    labels = number(len(audited.log10_capital_N), "accepted picture")
+    speak = "does" if len(audited.log10_capital_N) == 1 else "do"
+    known = f"the {labels} whose true class is known {speak} not speak against it"
+    if len(confidence.log10_capital_N) == 0:
+        said = (
+            "No evidence yet for or against the certificate: there is no record to judge. What "
+            f"came before the present deployment is not counted. {gate.overall.sentence()}"
+        )
+        return Verdict("gate", "no evidence yet", said)
+    if confidence.too_few:
+        said = f"No evidence yet for or against the certificate: {_few(confidence)}; {known}."
+        return Verdict("gate", "no evidence yet", f"{said} {gate.overall.sentence()}")
+    said = f"The certificate is ACTIVE: no drift, and {known}. {gate.overall.sentence()}"
     return Verdict("gate", "active", said)
 
 
@@ -204,8 +216,10 @@ def _of_balance(balance: Balance, class_names: Sequence[str]) -> Verdict:
     return Verdict("bias", balance.verdict, balance.sentence(class_names), alarm)
 
 
-def _of_mix(mix: Mix, class_names: Sequence[str], baseline: Baseline) -> Verdict:
-    """Whether the stream holds the classes as the baseline does."""
+def _of_mix(
+    mix: Mix, class_names: Sequence[str], baseline: Baseline, moved: Sequence[str]
+) -> Verdict:
+    """Whether the stream holds the classes as the baseline does; `moved` is what has drifted."""
     about = f"mix by {mix.method}"
     if mix.refused:
         return Verdict(about, "no estimate", f"No estimate of the stream's mix: {mix.refused}.")
@@ -218,18 +232,33 @@ def _of_mix(mix: Mix, class_names: Sequence[str], baseline: Baseline) -> Verdict
             class_names, mix.share_K, mix.low_K, mix.high_K, before_K, strict=True
         )
     )
-    state = "unbalanced stream" if outside.any() else "as the baseline"
-    said = f"Of the {mix.n} records, {mix.method} estimates {told}: {state}."
-    return Verdict(about, state, said)
-
-
-def _of_confidence(drift: Drift, n: int) -> Verdict:
-    if drift.alarm is None:
+    verb = "count" if mix.method == "labels" else "estimates"
+    said = f"Of {number(mix.n, 'record')}, {mix.method} {verb} {told}"
+    if moved and mix.method != "labels":
         said = (
-            f"No drift of the confidences in {n} records: the martingale, a bet on change, came to "
-            f"{10**drift.peak:.3g} times its stake at most; it alarms at "
-            f"{1 / drift.false_alarms:.0f}."
+            f"{said}. But the {' and the '.join(moved)} have drifted, and the estimate holds only "
+            "while pictures of each class look as they did: labels would tell the mix."
         )
+        return Verdict(about, "cannot be told", said)
+    if not outside.any() and (mix.high_K - mix.low_K).max() > WIDEST:
+        return Verdict(about, "too few to say", f"{said}: too few to say.")
+    state = "unbalanced stream" if outside.any() else "as the baseline"
+    return Verdict(about, state, f"{said}: {state}.")
+
+
+def _of_confidence(drift: Drift) -> Verdict:
+    n = len(drift.log10_capital_N)
+    if drift.too_few:
+        return Verdict("confidence", "too few to say", f"Too few to say: {_few(drift)}.")
+    if drift.alarm is None:
+        bet = (
+            f"the martingale, a bet on change, came to at most {10**drift.peak:.3g} x its stake; "
+            f"it alarms at {1 / drift.false_alarms:.0f} x"
+        )
+        if drift.alone:
+            said = f"{_alone(drift)}. Within the {n} records the confidences did not drift: {bet}."
+            return Verdict("confidence", "nothing to compare with", said)
+        said = f"No drift of the confidences in {n} records: {bet}."
         return Verdict("confidence", "no drift", said)
     said = (
         f"The confidences have drifted, shown at record {drift.alarm + 1} of {n} (a false alarm "
@@ -242,9 +271,15 @@ def _of_pictures(pictures: Mapping[str, Drift]) -> Verdict:
     moved = [
         f"{name} (record {d.alarm + 1})" for name, d in pictures.items() if d.alarm is not None
     ]
-    n = max((len(drift.log10_capital_N) for drift in pictures.values()), default=0)
+    longest = max(pictures.values(), key=lambda drift: len(drift.log10_capital_N))
+    n, watched = len(longest.log10_capital_N), ", ".join(pictures)
+    if not moved and longest.too_few:
+        said = f"Too few to say: {_few(longest, 'picture')}."
+        return Verdict("pictures", "too few to say", said)
+    if not moved and longest.alone:
+        said = f"{_alone(longest)}. Within the {n} pictures there was no drift of {watched}."
+        return Verdict("pictures", "nothing to compare with", said)
     if not moved:
-        watched = ", ".join(pictures)
         return Verdict("pictures", "no drift", f"No drift of {watched} in {n} pictures.")
     false_alarms = sum(drift.false_alarms for drift in pictures.values())
     said = (
@@ -254,7 +289,8 @@ def _of_pictures(pictures: Mapping[str, Drift]) -> Verdict:
     return Verdict("pictures", "drift", said, "drift")
 
 
-def _of_accuracy(by_labels: Share, by_confidence: Share) -> Verdict:
+def _of_accuracy(by_labels: Share, by_confidence: Share, foretold: Share) -> Verdict:
+    """`foretold`: the estimate of those whose labels arrived, and where their share should lie."""
     if by_confidence.n == 0:
         return Verdict("accuracy", "unknown", "No accepted pictures: accuracy is unknown.")
     said = (
@@ -263,9 +299,36 @@ def _of_accuracy(by_labels: Share, by_confidence: Share) -> Verdict:
     )
     if by_labels.n == 0:
         return Verdict("accuracy", "estimated", f"{said}; no labels have arrived.")
-    said = f"{said}; {_told(by_labels)} by the labels that arrived."
-    apart = by_confidence.value < by_labels.low or by_confidence.value > by_labels.high
-    return Verdict("accuracy", "estimate and labels differ" if apart else "as estimated", said)
+    said = f"{said}; {_told(by_labels)} by the labels that arrived"
+    range_ = f"{100 * foretold.low:.1f} to {100 * foretold.high:.1f} %"
+    if foretold.low <= by_labels.value <= foretold.high:
+        if by_labels.high - by_labels.low > WIDEST:
+            return Verdict(
+                "accuracy", "too few to say", f"{said}, too few to say whether it holds."
+            )
+        said = f"{said}. They agree: the confidences of the labelled ones foretell {range_}."
+        return Verdict("accuracy", "as estimated", said)
+    way = "fewer" if by_labels.value < foretold.low else "more"
+    said = (
+        f"{said}. They differ: {way} are right than the {range_} that the confidences of the "
+        "labelled ones foretell."
+    )
+    return Verdict("accuracy", "estimate and labels differ", said)
+
+
+def number(count: int, thing: str) -> str:
+    """1 record, 2 records."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _few(drift: Drift, thing: str = "record") -> str:
+    told, least = number(len(drift.log10_capital_N), thing), fewest(drift.false_alarms)
+    return f"{told}, and even a coarse drift would show only after {least}"
+
+
+def _alone(drift: Drift) -> str:
+    kept = drift.num_reference
+    return f"Nothing to compare with: {f'only {kept}' if kept else 'none'} from before"
 
 
 def _told(share: Share) -> str:

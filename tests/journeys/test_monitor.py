@@ -72,7 +72,7 @@ def test_the_loop(world: World) -> None:
     assert night.returncode == 0, night.stderr
     seen = world.scones("monitor", "--fail-on", "suspended,drift")
     assert seen.returncode == 3, seen.stdout
-    assert "changed       pictures: no drift -> drift" in seen.stdout
+    assert "changed       pictures: too few to say -> drift" in seen.stdout
     assert "brightness" in seen.stdout
     assert (world.told()["records"], world.told()["labelled"]) == (282, 282)
     assert "changed" not in world.scones("monitor").stdout

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.monitor.drift import watch
+from scones.monitor.monitor_page import tone
 from scones.monitor.verdict import Findings, changes, judge, states
 from scones.monitor.windows import UNKNOWN, Window
 
@@ -52,7 +53,7 @@ def test_a_stream_like_the_baseline_leaves_the_certificate_active() -> None:
     assert "The certificate is ACTIVE" in sentence(findings, "gate")
     assert state(findings, "bias") == "no bias found"
     assert state(findings, "confidence") == "no drift"
-    assert state(findings, "mix by BBSE") == state(findings, "mix by MLLS") == "as the baseline"
+    assert state(findings, "mix by labels") == "as the baseline"
     assert state(findings, "accuracy") == "as estimated"
 
 
@@ -62,6 +63,7 @@ def test_flattened_confidences_suspend_the_certificate() -> None:
     assert findings.alarms[0] == "suspended"
     assert "drift" in findings.alarms
     assert "SUSPENDED: the confidences have drifted" in sentence(findings, "gate")
+    assert "ACTIVE" not in sentence(findings, "gate")
     assert findings.confidence.alarm is not None
     assert f"shown at record {findings.confidence.alarm + 1} of 1000" in sentence(
         findings, "confidence"
@@ -82,9 +84,34 @@ def test_wrong_labels_suspend_the_certificate_though_confidences_stay() -> None:
 
 def test_an_unbalanced_stream_is_told_from_a_bias() -> None:
     gate = trained()
-    findings = judge(stream(gate, 1000, share=0.85), gate.threshold(0.8), gate=gate)
-    assert state(findings, "mix by MLLS") == "unbalanced stream"
-    assert state(findings, "bias") != "biased"
+    for labelled, about in ((False, "mix by MLLS"), (True, "mix by labels")):
+        window = stream(gate, 1000, share=0.85, labelled=labelled)
+        findings = judge(window, gate.threshold(0.8), gate=gate)
+        assert state(findings, about) == "unbalanced stream"
+        assert state(findings, "bias") != "biased"
+
+
+def test_labels_of_nearly_all_tell_the_mix_whatever_has_drifted() -> None:
+    gate = trained()
+    blurred = stream(gate, 1000, sharp=0.2)
+    findings = judge(blurred, gate.threshold(0.8), gate=gate)
+    assert findings.confidence.drifted
+    assert [mix.method for mix in findings.mixes] == ["labels"]
+    assert state(findings, "mix by labels") == "as the baseline"
+    assert "Of 1000 records, labels count" in sentence(findings, "mix by labels")
+
+
+def test_without_labels_a_drift_leaves_the_mix_unsaid() -> None:
+    gate = trained()
+    moved = {"sharpness": watch(np.zeros(50), np.ones(200))}
+    calm, blurred = (
+        judge(stream(gate, 1000, sharp=sharp, labelled=False), 0.9, gate=gate, pictures=pictures)
+        for sharp, pictures in ((1.0, moved), (0.4, None))
+    )
+    for findings, what in ((calm, "the pictures have"), (blurred, "the confidences have")):
+        for about in ("mix by BBSE", "mix by MLLS"):
+            assert state(findings, about) == "cannot be told"
+            assert what in sentence(findings, about)
 
 
 def test_a_threshold_by_hand_promises_nothing() -> None:
@@ -146,7 +173,71 @@ def test_drift_of_pictures_is_told_by_what_moved() -> None:
     assert state(findings, "pictures") == "drift"
     assert "drifted in brightness (record" in sentence(findings, "pictures")
     still = judge(stream(gate, 200), 0.9, gate=gate, pictures={"contrast": moved["contrast"]})
-    assert sentence(still, "pictures") == "No drift of contrast in 1 pictures."
+    assert sentence(still, "pictures") == (
+        "Too few to say: 1 picture, and even a coarse drift would show only after 30."
+    )
+
+
+def test_nothing_to_compare_with_and_too_few_are_not_called_well() -> None:
+    gate, random = trained(), np.random.default_rng(0)
+    for n, known, wanted in (
+        (1, gate, "too few to say"),
+        (29, gate, "too few to say"),
+        (60, gate, "no drift"),
+        (1, None, "too few to say"),
+        (60, None, "nothing to compare with"),
+        (60, trained(4), "nothing to compare with"),
+    ):
+        reference = random.random(0 if known is None else len(known.baseline.labels_N))
+        pictures = {"brightness": watch(reference, random.random(n))}
+        findings = judge(stream(gate, n), 0.9, gate=known, pictures=pictures)
+        assert (state(findings, "confidence"), state(findings, "pictures")) == (wanted, wanted)
+        told = [each for each in findings.verdicts if each.about in ("confidence", "pictures")]
+        assert {tone(each) for each in told} == {"good" if wanted == "no drift" else "open"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_handful_of_labels_bears_nothing_out(n: int) -> None:
+    gate = trained()
+    findings = judge(stream(gate, n), 0.5, gate=gate)
+    for about in ("mix by labels", "accuracy"):
+        assert state(findings, about) == "too few to say"
+        assert "too few to say" in sentence(findings, about)
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "there is no record to judge"), (29, "29 records, and even a coarse")]
+)
+def test_a_certificate_is_not_called_active_before_there_is_evidence(n: int, words: str) -> None:
+    gate = trained()
+    findings = judge(stream(gate, n), gate.threshold(0.8), gate=gate)
+    assert state(findings, "gate") == "no evidence yet"
+    assert words in sentence(findings, "gate")
+    assert "ACTIVE" not in sentence(findings, "gate")
+
+
+def test_estimate_and_labels_are_compared_in_title_and_sentence_alike() -> None:
+    gate = trained()
+    same = stream(gate, 400)
+    for wrong, wanted, words in (
+        (0.0, "as estimated", "They agree: the confidences of the labelled ones foretell"),
+        (0.2, "estimate and labels differ", "They differ: fewer are right than the"),
+    ):
+        turned = np.random.default_rng(2).random(400) < wrong
+        truth = np.where(turned, 1 - same.truth_N, same.truth_N)
+        window = Window(NAMES, same.at_N, same.probabilities_NK, truth)
+        findings = judge(window, 0.8, gate=gate)
+        assert state(findings, "accuracy") == wanted
+        assert words in sentence(findings, "accuracy")
+
+
+def test_labels_within_what_the_confidences_foretell_do_not_differ() -> None:
+    # All of n calls at 96 % are right. Of 92 the confidences foretell 92.0 to 100 %, of 140 they
+    # foretell 92.8 to 99.2 %; the interval of 92 of 92, 96.1 to 100 %, leaves 96 out as well.
+    for n, wanted in ((92, "as estimated"), (140, "estimate and labels differ")):
+        p = np.tile([0.96, 0.04], (n, 1))
+        findings = judge(Window(NAMES, np.arange(float(n)), p, np.zeros(n, np.int64)), 0.5)
+        assert (state(findings, "accuracy"), n) == (wanted, n)
 
 
 def test_a_message_goes_out_when_a_verdict_changes_not_when_it_stays() -> None:
@@ -160,8 +251,11 @@ def test_a_message_goes_out_when_a_verdict_changes_not_when_it_stays() -> None:
 
 def test_findings_are_plain_json() -> None:
     gate = trained()
-    told = json.loads(json.dumps(judge(stream(gate, 300), 0.9, gate=gate).to_json()))
+    window = stream(gate, 300)
+    told = json.loads(json.dumps(judge(window, 0.9, gate=gate).to_json()))
+    assert [mix["method"] for mix in told["mix"]] == ["labels"]
     assert told["threshold"] == 0.9
     assert told["accuracy"]["counted"]["n"] > 0
     assert told["drift"]["confidence"]["alarm"] is None
-    assert [mix["method"] for mix in told["mix"]] == ["BBSE", "MLLS"]
+    unlabelled = judge(stream(gate, 300, labelled=False), 0.9, gate=gate).to_json()
+    assert [mix["method"] for mix in unlabelled["mix"]] == ["BBSE", "MLLS"]

@@ -125,7 +125,7 @@ def test_a_message_goes_out_for_a_change_and_not_for_a_run(world: World) -> None
     world.capture("b.jsonl", [line(300 + i, p) for i, p in enumerate(low.tolist())])
     assert [each.verdict.about for each in world.watch().changes] == ["confidence"]
     assert world.watch().changes == ()
-    assert world.sent == ["no drift -> drift"]
+    assert world.sent == ["nothing to compare with -> drift"]
     violations = world.json("constraint_violations.json")["violations"]
     assert [each["constraint_check_type"] for each in violations] == ["baseline_drift_check"]
 
