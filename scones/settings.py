@@ -213,6 +213,10 @@ def _pairs(setting: str, value: Any) -> dict[str, str]:
     return {name.strip(): rest.strip() for name, _, rest in pairs}
 
 
+def _hyperparameters(setting: str, value: Any) -> dict[str, str]:
+    return _pairs("hyperparameter", value)
+
+
 def _bays(setting: str, value: Any) -> dict[str, Bay]:
     bays: dict[str, Bay] = {}
     for name, text in _pairs(setting, value).items():
@@ -239,7 +243,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "risk": _number,
     "certainty": _number,
     "folds": _whole,
-    "hyperparameters": _pairs,
+    "hyperparameters": _hyperparameters,
     "invocations": _whole,
     "parallel": _whole,
     "seed": _whole,

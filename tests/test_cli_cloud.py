@@ -26,6 +26,7 @@ def test_the_cloud_goes_up_and_down_and_tells_where_it_is(tmp_path: Path) -> Non
         assert (up.returncode, up.stderr) == (0, "")
         assert "listens on http://127.0.0.1:" in up.stdout
         assert "runs already" in scones("up", *home, "--port", "0").stdout
+        assert "port is 99999" in scones("up", *home, "--port", "99999").stderr
         told = scones("status", *home)
         assert (told.returncode, "000000000000" in told.stdout) == (0, True)
     finally:
@@ -38,7 +39,7 @@ def test_the_cloud_goes_up_and_down_and_tells_where_it_is(tmp_path: Path) -> Non
     ("arguments", "said"),
     [
         (["up", "--home", "/proc/none", "--port", "0"], "cannot be written"),
-        (["up", "--home", "{tmp}", "--port", "70000"], "port 70000"),
+        (["up", "--home", "{tmp}", "--port", "70000"], "port is 70000"),
         (["up", "--home", "{tmp}", "--host", "0.0.0.0"], "--expose"),
         (["up", "--home", "{tmp}", "--region", "mars"], "region is 'mars'"),
         (["up", "--home", "{tmp}", "--account", "42"], "account is '42'; it should be 12 digits"),

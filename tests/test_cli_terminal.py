@@ -47,6 +47,13 @@ def test_help_tells_what_is_so_without_an_option(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("command", ["up", "tune", "run"])
+def test_help_has_one_way_to_tell_a_default(tmp_path: Path, command: str) -> None:
+    status, shown = at_terminal(tmp_path, command, "--help")
+    assert status == 0
+    assert "[default:" not in shown and "--no-" not in shown
+
+
 def test_an_error_is_broken_between_words(tmp_path: Path) -> None:
     words = ("run", "--data", "somewhere/else/where/no/archive/lies/cifar-100-python.tar.gz")
     status, shown = at_terminal(tmp_path, *words)

@@ -11,37 +11,44 @@ from typing import Annotated
 import typer
 
 from scones.cli.connection import CONTAINERS
+from scones.cli.options import option
 from scones.local import control, surroundings
 
 commands = typer.Typer()
 
-HomeOption = Annotated[Path, typer.Option(help="Folder that holds the local cloud's state.")]
 HOME = Path(".scones")
+HomeOption = Annotated[Path, option("Folder that holds the local cloud's state.", HOME)]
+LAST_PORT = 65535
 _ACCOUNT = re.compile("[0-9]{12}")
 
 
 @commands.command()
 def up(
     home: HomeOption = HOME,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 4566,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    expose: Annotated[bool, typer.Option(help="Allow a host beyond this computer.")] = False,
-    account: Annotated[str, typer.Option(help="The account id in ARNs.")] = "000000000000",
-    region: Annotated[str, typer.Option(help="The region in ARNs.")] = "us-east-1",
+    port: Annotated[int, option("0 takes a free one.", 4566)] = 4566,
+    host: Annotated[str, option("Address to listen on.", "127.0.0.1")] = "127.0.0.1",
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Allow a host beyond this computer.")
+    ] = False,
+    account: Annotated[str, option("The account id in ARNs.", "000000000000")] = "000000000000",
+    region: Annotated[str, option("The region in ARNs.", "us-east-1")] = "us-east-1",
     capture_window_s: Annotated[
-        float | None, typer.Option(help="Seconds that a capture file is filled. [60]")
+        float | None, option("Seconds that a capture file is filled.", 60)
     ] = None,
     max_concurrent: Annotated[
-        int | None, typer.Option(help="Lambda requests at a time; more are throttled. [32]")
+        int | None, option("Lambda requests at a time; more are throttled.", 32)
     ] = None,
     whole_environment: Annotated[
-        bool, typer.Option(help="Offer functions every package installed here.")
+        bool,
+        typer.Option("--whole-environment", help="Offer functions every package installed here."),
     ] = False,
 ) -> None:
     """Start the local cloud in the background."""
     from scones.local.protocol import regions
 
     regions.check(region)
+    if not 0 <= port <= LAST_PORT:
+        raise ValueError(f"port is {port}; it should be 1 to {LAST_PORT}, or 0 for a free one")
     if not _ACCOUNT.fullmatch(account):
         raise ValueError(f"account is {account!r}; it should be 12 digits")
     running = control.status(home)

@@ -18,53 +18,55 @@ _NOT_SAID = Settings()
 """What is so where nobody says otherwise: the help tells it."""
 
 
-def _option(words: str, default: object) -> Any:
+def option(words: str, default: object) -> Any:
     """An option with `words`, and what is so without it in brackets."""
-    return typer.Option(help=f"{words} {escape(f'[{default}]')}")
+    return typer.Option(help=f"{words} {escape(f'[{default}]')}", show_default=False)
 
 
 Data = Annotated[
-    str | None, _option("auto, cifar100, sample, or PATH of an archive or folder.", _NOT_SAID.data)
+    str | None, option("auto, cifar100, sample, or PATH of an archive or folder.", _NOT_SAID.data)
 ]
 Classes = Annotated[
-    str | None, _option("Two or more, with commas between.", ",".join(_NOT_SAID.classes))
+    str | None, option("Two or more, with commas between.", ",".join(_NOT_SAID.classes))
 ]
 Bays = Annotated[
     str | None,
-    _option("class=bay name:order radius in km, ...", "near-orders bay:3, far-orders bay:15"),
+    option("class=bay name:order radius in km, ...", "near-orders bay:3, far-orders bay:15"),
 ]
 Threshold = Annotated[
     float | None,
-    _option(
+    option(
         "Least confidence acted upon.", f"the certified one; {UNCERTIFIED_THRESHOLD} where none is"
     ),
 ]
-Profile = Annotated[str | None, _option("quick, or best.", PROFILES[0])]
+Profile = Annotated[str | None, option("quick, or best.", PROFILES[0])]
 Certify = Annotated[
     int | None,
-    _option("Training pictures held out to certify; 0: none.", "200, or a fifth if less"),
+    option("Training pictures held out to certify; 0: none.", "200, or a fifth if less"),
 ]
-Risk = Annotated[float | None, _option("Share of wrong ones among the accepted to promise.", 0.05)]
-Certainty = Annotated[float | None, _option("Of that promise.", 0.95)]
+Risk = Annotated[float | None, option("Share of wrong ones among the accepted to promise.", 0.05)]
+Certainty = Annotated[float | None, option("Of that promise.", 0.95)]
 Folds = Annotated[
-    int | None, _option("Fits more, for out-of-fold figures: an estimate, not a certificate.", 0)
+    int | None, option("Fits more, for out-of-fold figures: an estimate, not a certificate.", 0)
 ]
 Pictures = Annotated[
     str | None,
     typer.Argument(help=f"s3://bucket/prefix/: all there. {escape('[random test pictures]')}"),
 ]
-Invocations = Annotated[int | None, _option("How many executions.", _NOT_SAID.invocations)]
-Parallel = Annotated[int | None, _option("How many at a time.", _NOT_SAID.parallel)]
-Seed = Annotated[int | None, _option("Of training and of the choice of pictures.", _NOT_SAID.seed)]
+Invocations = Annotated[int | None, option("How many executions.", _NOT_SAID.invocations)]
+Parallel = Annotated[int | None, option("How many at a time.", _NOT_SAID.parallel)]
+Seed = Annotated[
+    int | None, option("Of what is left to chance: equal seeds, equal choices.", _NOT_SAID.seed)
+]
 Hyperparameter = Annotated[
     list[str] | None, typer.Option(help="name=value of image-classification; may be repeated.")
 ]
-Home = Annotated[Path | None, _option("The local cloud's folder.", _NOT_SAID.home)]
-ReportDir = Annotated[Path | None, _option("Where the report goes.", _NOT_SAID.report_dir)]
-Target = Annotated[str | None, _option("local, or aws.", _NOT_SAID.target)]
+Home = Annotated[Path | None, option("The local cloud's folder.", _NOT_SAID.home)]
+ReportDir = Annotated[Path | None, option("Where the report goes.", _NOT_SAID.report_dir)]
+Target = Annotated[str | None, option("local, or aws.", _NOT_SAID.target)]
 Role = Annotated[str | None, typer.Option(help="IAM role's ARN, for --target aws.")]
-Region = Annotated[str | None, _option("AWS region.", "us-east-1; on AWS, the environment's")]
-Bucket = Annotated[str | None, _option("S3 bucket.", "scones-REGION-ACCOUNT")]
+Region = Annotated[str | None, option("AWS region.", "us-east-1; on AWS, the environment's")]
+Bucket = Annotated[str | None, option("S3 bucket.", "scones-REGION-ACCOUNT")]
 
 
 def settle(**options: Any) -> Settings:

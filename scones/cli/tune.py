@@ -1,5 +1,6 @@
 """The tune command: search for better hyperparameters."""
 
+import textwrap
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from scones.cli.options import (
     Role,
     Seed,
     Target,
+    option,
     progress,
     settle,
 )
@@ -24,21 +26,19 @@ commands = typer.Typer()
 
 @commands.command()
 def tune(
-    trials: Annotated[int, typer.Option(help="How many in all, with those of before.")] = 20,
-    folds: Annotated[int, typer.Option(help="Of the training pictures.")] = 5,
+    trials: Annotated[int, option("How many in all, with those of before.", 20)] = 20,
+    folds: Annotated[int, option("Of the training pictures.", 5)] = 5,
     search: Annotated[
         list[str] | None,
         typer.Option(help="name=low:high, name=low:high:log or name=a,b,c; may be repeated."),
     ] = None,
     by: Annotated[
         str | None,
-        typer.Option(
-            help="optuna: cross-validation; sagemaker: a tuning job. \\[optuna; sagemaker on AWS]"
-        ),
+        option("optuna: cross-validation; sagemaker: a tuning job.", "optuna; sagemaker on AWS"),
     ] = None,
-    objective: Annotated[str, typer.Option(help="accuracy, or log_loss.")] = "accuracy",
-    strategy: Annotated[str, typer.Option(help="bayesian, or random.")] = "bayesian",
-    jobs: Annotated[int, typer.Option(help="Training jobs at a time, with --by sagemaker.")] = 2,
+    objective: Annotated[str, option("accuracy, or log_loss.", "accuracy")] = "accuracy",
+    strategy: Annotated[str, option("bayesian, or random.", "bayesian")] = "bayesian",
+    jobs: Annotated[int, option("Training jobs at a time, with --by sagemaker.", 2)] = 2,
     profile: Profile = None,
     seed: Seed = None,
     hyperparameter: Hyperparameter = None,
@@ -84,6 +84,6 @@ def tune(
             typer.echo("\nscones: what was tried is kept; the same command goes on", err=True)
             raise
     write_files(tuned, settings)
-    typer.echo(tuned.sentence())
+    typer.echo(textwrap.fill(tuned.sentence(), 80, break_on_hyphens=False))
     typer.echo(tuned.command(settings))
     typer.echo(f"tune.json, tune.png and tune.svg are in {settings.report_dir}")
