@@ -72,7 +72,7 @@ def _structure(shape: StructureShape) -> Check:
                 members[name] = _label(name), _check_of(member)
         for name, label in required:
             if value.get(name) is None:
-                problems.append(_failed("null", place + label, "Member must not be null"))
+                problems.append(_null(place + label))
         for name, item in value.items():
             label, check_item = members[name]
             if check_item is not None and item is not None:
@@ -92,10 +92,11 @@ def _list(shape: ListShape) -> Check:
             items.append(_check_of(shape.member))
         if check_length is not None:
             check_length(value, place, problems)
-        if items[0] is not None:
-            for number, item in enumerate(value, 1):
-                if item is not None:
-                    items[0](item, f"{place}.{number}.member", problems)
+        for number, item in enumerate(value, 1):
+            if item is None:
+                problems.append(_null(f"{place}.{number}.member"))
+            elif items[0] is not None:
+                items[0](item, f"{place}.{number}.member", problems)
 
     return check
 
@@ -112,7 +113,9 @@ def _map(shape: MapShape) -> Check:
         for key, item in value.items():
             if parts[0] is not None:
                 parts[0](key, place, problems)
-            if parts[1] is not None and item is not None:
+            if item is None:
+                problems.append(_null(f"{place}.{key}.member"))
+            elif parts[1] is not None:
                 parts[1](item, f"{place}.{key}.member", problems)
 
     return check
@@ -178,6 +181,10 @@ def _range(shape: Shape) -> Check | None:
 
 def _nothing(value: Value, place: str, problems: list[str]) -> None:
     """A document: any JSON."""
+
+
+def _null(place: str) -> str:
+    return _failed("null", place, "Member must not be null")
 
 
 def _failed(value: str, place: str, rule: str) -> str:

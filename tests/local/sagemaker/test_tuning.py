@@ -1,8 +1,11 @@
 """Tuning jobs through boto3: what is launched, how it is counted, and how it ends."""
 
+import json
 import re
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -353,6 +356,35 @@ def test_what_cannot_be_tuned_is_refused_by_name(tuned: Tuned) -> None:
     assert code == "NotImplemented" and "WarmStartConfig" in message
     listed = tuned.sagemaker.list_hyper_parameter_tuning_jobs(NameContains="refused")
     assert listed["HyperParameterTuningJobSummaries"] == []
+
+
+def test_nulls_among_what_is_listed_are_refused_with_their_place(tuned: Tuned) -> None:
+    """boto3 sends none, other programs may."""
+    config, definition = tuned.config(), tuned.definition()
+    config["ParameterRanges"] = {"IntegerParameterRanges": [None]}
+    definition["StaticHyperParameters"] = {"epochs": None}
+    request = {
+        "HyperParameterTuningJobName": "nulls",
+        "HyperParameterTuningJobConfig": config,
+        "TrainingJobDefinition": definition,
+    }
+    credential = "test/20260101/us-east-1/sagemaker/aws4_request"
+    asked = urllib.request.Request(
+        tuned.hosted.cloud.url,
+        json.dumps(request).encode(),
+        {
+            "X-Amz-Target": "SageMaker.CreateHyperParameterTuningJob",
+            "Content-Type": "application/x-amz-json-1.1",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={credential}, Signature=x",
+        },
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(asked, timeout=20)
+    said = caught.value.read().decode()
+    caught.value.close()
+    assert caught.value.code == 400, said
+    for place in ("integerParameterRanges.1.member", "staticHyperParameters.epochs.member"):
+        assert f"{place}' failed to satisfy constraint: Member must not be null" in said
 
 
 def test_a_name_is_used_once_and_an_unknown_one_is_not_found(tuned: Tuned) -> None:
