@@ -27,6 +27,7 @@ each of a model of its own, 8 had a bias; splitting those as with more classes c
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -186,7 +187,25 @@ def _by_parts(held_out: HeldOut, risk: float, certainty: float) -> Gate:
     calibration = deployable(fit(part.logits_NK, part.labels_N, LEVEL))
     rest = held_out.take(~seen) if seen.sum() >= FEWEST else held_out
     overall, per_class = _certify(rest, calibration, risk, certainty, 1.0)
-    return Gate(calibration, overall, per_class, _baseline(rest, calibration))
+    split = rest is not held_out
+    return Gate(
+        calibration,
+        _of_whole_share(overall, split),
+        tuple(_of_whole_share(each, split) for each in per_class),
+        _baseline(rest, calibration),
+    )
+
+
+def _of_whole_share(certificate: Certificate, split: bool) -> Certificate:
+    """Its `more` told as held-out pictures, of which some will calibrate; `split`: some do now."""
+    if certificate.more is None:
+        return certificate
+    certifying = certificate.n + certificate.more
+    if not split and certifying < FEWEST * CALIBRATES:
+        return certificate
+    share = (CALIBRATES - 1) / CALIBRATES
+    held_out = certificate.n / share if split else certificate.n
+    return replace(certificate, more=math.ceil(certifying / share - held_out))
 
 
 def _sloped(held_out: HeldOut, ordered: Calibration, bias_p: float | None) -> Calibration:

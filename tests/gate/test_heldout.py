@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from scones.gate.calibration import FEWEST
+from scones.gate.certificate import certify
 from scones.gate.heldout import Gate, HeldOut, calibrates, pictures_sha256, weigh
 
 NAMES = ("bicycle", "motorcycle", "bus", "tram")
@@ -125,6 +126,17 @@ def test_more_classes_are_certified_by_pictures_that_calibrate_nothing() -> None
     assert (gate.calibration.n, gate.overall.n) == (248, 752)
     rest = share.take(~calibrates(share.labels_N))
     assert gate.overall.pictures_sha256 == pictures_sha256(rest.sha256_N)
+
+
+@pytest.mark.parametrize("n", [60, 100, 180])
+def test_the_missing_pictures_of_more_classes_count_those_that_calibrate(n: int) -> None:
+    gate = weigh(draw(5, n, classes=3, spread=3.0))
+    baseline = gate.baseline
+    right = baseline.probabilities_NK.argmax(axis=1) == baseline.labels_N
+    certifying = certify(baseline.probabilities_NK.max(axis=1), ~right, num_classes=3).more
+    assert certifying is not None and gate.overall.more is not None
+    grown = draw(5, n + gate.overall.more, classes=3, spread=3.0)
+    assert abs(weigh(grown).overall.n - gate.overall.n - certifying) <= 4
 
 
 def test_each_class_has_a_certificate_of_its_own() -> None:
