@@ -119,7 +119,9 @@ def train(
     bucket: Bucket = None,
 ) -> None:
     """Train a model on what is staged."""
+    from scones.workflow.card import read_card
     from scones.workflow.staged import read_staged
+    from scones.workflow.summary import of_model
     from scones.workflow.train import train as fit
 
     settings = settle_training(
@@ -129,8 +131,10 @@ def train(
     )  # fmt: skip
     with connected(settings) as clients:
         trained = fit(clients, read_staged(clients), progress())
+        card = read_card(clients, trained.job)
     typer.echo(f"training job {trained.job} left")
     typer.echo(f"  {trained.model_uri}")
+    typer.echo(of_model(card), nl=False)
 
 
 @commands.command()

@@ -66,6 +66,20 @@ def _beyond(report: Report) -> str:
     )
 
 
+def of_model(card: Mapping[str, Any]) -> str:
+    """What a model's card says of it, in short; empty where it has no figures, as a foreign one."""
+    found = card.get("figures", {})
+    lines = []
+    if "validation" in found:
+        lines.append(("accuracy", f"{_interval(found['validation']['accuracy'], 'test')}."))
+    if "out_of_fold" in found:
+        lines.append(("out of fold", _estimated(found["out_of_fold"]["accuracy"])))
+    if lines:
+        promise, calibration = card["sentences"]
+        lines += [("promise", promise), ("confidence", calibration)]
+    return "".join(f"{_line(label, text)}\n" for label, text in lines)
+
+
 def _share(share: Share, none: str) -> str:
     if share.value is None:
         return f"unknown: {none}"
@@ -78,9 +92,15 @@ def _share(share: Share, none: str) -> str:
 
 def _estimated(accuracy: Mapping[str, Any]) -> str:
     return (
-        f"accuracy {100 * accuracy['value']:.1f} % ({accuracy['n']} training pictures; 95 % "
-        f"interval {100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} %): by fits that "
-        "had not seen the picture, which is an estimate for the deployed model, not a certificate."
+        f"accuracy {_interval(accuracy, 'training')}: by fits that had not seen the picture, which "
+        "is an estimate for the deployed model, not a certificate."
+    )
+
+
+def _interval(accuracy: Mapping[str, Any], kind: str) -> str:
+    return (
+        f"{100 * accuracy['value']:.1f} % ({accuracy['n']} {kind} pictures; 95 % interval "
+        f"{100 * accuracy['low']:.1f} to {100 * accuracy['high']:.1f} %)"
     )
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scones.gate.calibration import Calibration, deployable
 from scones.model.figures import figures
 from scones.monitor import report_page
 from scones.monitor.report import Execution, Material, examine
 from scones.settings import Settings
 from scones.workflow.report import check_folder, write
-from scones.workflow.summary import summary
+from scones.workflow.summary import of_model, summary
 
 
 def test_files_replace_those_of_the_report_before(tmp_path: Path) -> None:
@@ -80,6 +81,32 @@ def test_a_summary_calls_out_of_fold_figures_an_estimate() -> None:
     assert "out of fold accuracy 90.0 % (100 training pictures; 95 % interval 82.4 to" in text
     assert "an estimate for the deployed model, not a certificate" in text
     assert "promise" not in text.replace("promises nothing", "")
+
+
+def test_what_training_left_is_told_in_short() -> None:
+    right = np.arange(100) < 90
+    probabilities_NK = np.stack([np.where(right, 0.9, 0.2), np.where(right, 0.1, 0.8)], axis=1)
+    told = figures(probabilities_NK, np.zeros(100, np.int64), ("bicycle", "motorcycle"))
+    sentences = ["Not certifiable.", "Confidences are the model's own."]
+    card = {"figures": {"validation": told, "out_of_fold": told}, "sentences": sentences}
+    text = of_model(card)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    lines = " ".join(text.split())
+    assert "accuracy 90.0 % (100 test pictures; 95 % interval 82.4 to" in lines
+    assert "out of fold accuracy 90.0 % (100 training pictures" in lines
+    assert "promise Not certifiable. confidence Confidences are" in lines
+    assert of_model({}) == ""
+
+
+def test_a_summary_warns_of_confidences_that_are_not_calibrated() -> None:
+    few = deployable(Calibration(20.0, (0.0, 0.0), 2))
+    material = Material(
+        dataset="folder", classes=("bicycle", "motorcycle"), threshold=0.8,
+        deployed_at=datetime(2026, 11, 20, tzinfo=UTC), records=(), manifest=(), executions=(),
+        card={"calibration": few.to_json()},
+    )  # fmt: skip
+    text = " ".join(summary(examine(material), Settings()).split())
+    assert "CAUTION Confidences are the model's own: 2 labelled pictures are too few" in text
 
 
 def test_a_summary_says_which_home_brings_the_cloud_back() -> None:
