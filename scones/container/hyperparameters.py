@@ -6,6 +6,7 @@ means our recipe, not the built-in's default; one that cannot be honoured is ref
 """
 
 import difflib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -51,6 +52,8 @@ class Plan:
     width: int
     class_names: tuple[str, ...]
     dataset: str
+    damaged: tuple[str, ...]
+    """Files that were left out before pictures were staged."""
     seed: int
     certify: int | None
     """Training pictures to hold out; None: 200, or a fifth where there are fewer than 1000."""
@@ -88,6 +91,7 @@ def plan(texts: Mapping[str, str]) -> Plan:
         width=width,
         class_names=names,
         dataset=given.get("dataset", "unnamed"),
+        damaged=given.get("damaged", ()),
         seed=given.get("seed", 0),
         certify=given.get("certify"),
         folds=given.get("folds", 0),
@@ -188,6 +192,16 @@ def _texts(name: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+def _list(name: str, text: str) -> tuple[str, ...]:
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"{name} is {text!r}; give a JSON list of texts")
+    return tuple(names)
+
+
 def _epochs_list(name: str, text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts):
@@ -241,19 +255,20 @@ READERS: dict[str, Callable[[str, str], Any]] = {
     "seed": _integer(0),
     "class_names": _texts,
     "dataset": lambda _name, text: text,
+    "damaged": _list,
     # SageMaker's: a job of a tuning job is told by which metric it is judged
     "_tuning_objective_metric": lambda _name, text: text,
 }
 
 OURS = (
     "profile", "certify", "folds", "risk", "certainty", "seed", "class_names", "dataset",
+    "damaged",
 )  # fmt: skip
 """Names that the built-in algorithm does not know; a job may also say them in its Environment, as
 SCONES_PROFILE and so on."""
 
-KNOWN = tuple(
-    name for name in READERS if name not in ("class_names", "dataset", "_tuning_objective_metric")
-)
+UNSPOKEN = ("class_names", "dataset", "damaged", "_tuning_objective_metric")
+KNOWN = tuple(name for name in READERS if name not in UNSPOKEN)
 """What a person would give; the others are told by the workflow and by SageMaker."""
 
 RECIPE_FIELDS = {

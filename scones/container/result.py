@@ -111,6 +111,7 @@ def _figures(
 
 def _describe(done: Done, repair: Calibration, gate: Gate | None, measured: dict[str, Any]) -> Card:
     todo, train, validation = done.todo, done.train, done.validation
+    damaged = (*todo.damaged, *train.damaged, *validation.damaged)
     return Card(
         class_names=todo.class_names,
         image_shape=(3, todo.height, todo.width),
@@ -121,7 +122,7 @@ def _describe(done: Done, repair: Calibration, gate: Gate | None, measured: dict
             "fitted": len(done.fitted_on),
             "held_out": len(done.held_out),
             "validation": card.counts(validation.images),
-            "damaged": [*train.damaged, *validation.damaged],
+            "damaged": list(damaged),
         },
         recipe={
             **asdict(done.fitting.recipe),
@@ -137,7 +138,12 @@ def _describe(done: Done, repair: Calibration, gate: Gate | None, measured: dict
         calibration=repair,
         gate=gate,
         limits=card.limits(
-            measured, gate, todo.dataset, pretrained=todo.use_pretrained_model, calibration=repair
+            measured,
+            gate,
+            todo.dataset,
+            pretrained=todo.use_pretrained_model,
+            calibration=repair,
+            damaged=damaged,
         ),
     )
 

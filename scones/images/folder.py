@@ -66,7 +66,8 @@ def read(
         test = [picture for picture in pictures if _is_test(picture)]
     if len(damaged) > DAMAGED_LIMIT * (len(train) + len(test) + len(damaged)):
         raise ValueError(f"data: {len(damaged)} damaged pictures in {path}: {', '.join(damaged)}")
-    return Dataset(path.resolve().name, _images(train, wanted), _images(test, wanted)), damaged
+    name = path.resolve().name
+    return Dataset(name, _images(train, wanted), _images(test, wanted), tuple(damaged)), damaged
 
 
 def _is_test(picture: Picture) -> bool:
@@ -84,7 +85,7 @@ def _pictures(root: Path, classes: Sequence[str], side: int, damaged: list[str])
             try:
                 pixels_HWC = png.decode(content, side, side)
             except ValueError as error:
-                damaged.append(f"{file} ({error})")
+                damaged.append(f"{file.relative_to(root)} ({error})")
                 continue
             sha256 = hashlib.sha256(content).hexdigest()
             pictures.append(Picture(pixels_HWC, label, _flat_name(file, root), sha256))

@@ -57,6 +57,8 @@ class Dataset:
     """`cifar100`, `sample`, or the name of a folder of pictures."""
     train: Images
     test: Images
+    damaged: tuple[str, ...] = ()
+    """Files that were no pictures and are left out, each with the reason."""
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The card: what a model says of itself; it travels as card.json inside model.tar.gz."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -106,11 +107,14 @@ def limits(
     *,
     pretrained: bool = False,
     calibration: Calibration | None = None,
+    damaged: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """What the figures, by set of pictures, do not say."""
     said: list[str] = []
     if dataset == "sample":
         said.append("Trained on pictures drawn by code: it knows nothing of photographs.")
+    if damaged:
+        said.append(f"Damaged files were left out of the pictures: {'; '.join(damaged)}.")
     if calibration is not None and calibration.n == 0:
         reason = calibration.warning or "no labels to calibrate on"
         said.append(

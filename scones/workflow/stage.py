@@ -85,6 +85,7 @@ def _facts(dataset: Dataset) -> Facts:
         _counts(dataset.train),
         _counts(dataset.test),
         dataset.train.sha256(),
+        dataset.damaged,
     )
 
 

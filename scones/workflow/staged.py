@@ -25,6 +25,8 @@ class Facts:
     test: Mapping[str, int]
     sha256: str
     """Of the training pictures' pixels, labels and class names."""
+    damaged: tuple[str, ...] = ()
+    """Files that were no pictures and are not staged, each with the reason."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def read_staged(clients: Clients) -> Staged:
         raise ValueError(
             f"bucket {clients.bucket!r} holds no staged pictures; run `scones stage` first"
         ) from error
-    return Staged(Facts(**{**facts, "classes": tuple(facts["classes"])}), tuple(entries))
+    lists = {name: tuple(facts.get(name, ())) for name in ("classes", "damaged")}
+    return Staged(Facts(**{**facts, **lists}), tuple(entries))
 
 
 def facts_json(facts: Facts) -> bytes:

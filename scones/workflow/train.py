@@ -1,7 +1,8 @@
 """Train: one SageMaker training job on what is staged, followed until it is over."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TIME_LIMIT_S = 6 * 3600
 POLL_S = 0.5
 """Oftener is not seen, and takes from the job what it computes with on a laptop."""
+VARIABLE = 512
+"""Characters of an Environment's value: SageMaker API reference, CreateTrainingJob."""
 EPOCHS = re.compile(r"Final configuration.*?[\"']epochs[\"']: [\"']?(\d+)")
 EPOCH = re.compile(r"Epoch\[(\d+)\].*?Validation-accuracy=([\d.]+)")
 
@@ -153,8 +156,19 @@ def _variables(settings: Settings, facts: Facts) -> dict[str, str]:
         "risk": settings.risk,
         "certainty": settings.certainty,
         "folds": settings.folds,
+        "damaged": _shortened(facts.damaged) if facts.damaged else None,
     }
     return {f"SCONES_{name.upper()}": str(each) for name, each in told.items() if each is not None}
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """A JSON list of at most `VARIABLE` characters: of what does not go in, how many they are."""
+    for kept in range(len(names), -1, -1):
+        more = [f"and {len(names) - kept} more"] if kept < len(names) else []
+        text = json.dumps([*names[:kept], *more])
+        if len(text) <= VARIABLE:
+            break
+    return text
 
 
 def stamp(now_s: float) -> str:

@@ -239,6 +239,7 @@ def test_one_damaged_picture_in_a_hundred_is_told_of_and_more_fail(
     assert run(base) == 0
     assert "Skipped a damaged picture: train_5.png" in capsys.readouterr().out
     assert card(base).data["damaged"][0].startswith("train_5.png")
+    assert any("left out of the pictures: train_5.png" in each for each in card(base).limits)
     (base / "input" / "data" / "train" / "train_6.png").write_bytes(b"")
     assert run(base) == 1
     assert "train_5.png" in failure(base)

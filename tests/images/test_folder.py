@@ -52,7 +52,9 @@ def test_a_damaged_picture_is_named_and_left_out(tmp_path: Path) -> None:
     fill(tmp_path, "cat", 80, 1)
     fill(tmp_path, "dog", 80, 2)
     (tmp_path / "dog" / "3.jpg").write_bytes(b"oops")
-    _, damaged = folder.read(tmp_path)
+    dataset, damaged = folder.read(tmp_path)
+    assert dataset.damaged == tuple(damaged)
+    assert str(tmp_path) not in damaged[0]
     assert len(damaged) == 1
     assert "3.jpg" in damaged[0]
 

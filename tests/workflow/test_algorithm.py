@@ -20,7 +20,7 @@ from scones.workflow.algorithm import NAMES, OPTIONS, check
     ],
 )
 def test_what_any_job_would_fail_at_is_refused(name: str, text: str, says: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011 - the words are below
+    with pytest.raises(ValueError) as error:
         check({name: text})
     assert says in str(error.value)
 

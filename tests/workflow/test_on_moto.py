@@ -17,6 +17,8 @@ import pytest
 from moto import mock_aws
 
 from scones.clients import Clients, connect
+from scones.container.hyperparameters import plan
+from scones.container.job import told
 from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.images.images import Dataset, Images
 from scones.settings import Settings
@@ -140,6 +142,21 @@ def test_a_training_job_has_four_channels_and_texts(clients: Clients) -> None:
         "685385470294.dkr.ecr.eu-west-1.amazonaws.com/image-classification:1"
     )
     assert last_trained(clients).job == trained.job
+
+
+@pytest.mark.parametrize(("count", "last"), [(1, "bicycle/0.jpg (cut off)"), (90, "and 7")])
+def test_what_was_damaged_before_staging_comes_to_the_job_for_its_card(
+    clients: Clients, count: int, last: str
+) -> None:
+    files = tuple(f"bicycle/{place}.jpg (cut off)" for place in range(count))
+    stage(clients, replace(DATASET, damaged=files))
+    staged = read_staged(clients)
+    assert staged.facts.damaged == files
+    asked = request(clients, staged, "job")["Environment"]
+    assert len(asked["SCONES_DAMAGED"]) <= 512
+    found = plan({**told(asked), "num_classes": "2"}).damaged
+    assert found[0] == files[0]
+    assert found[-1].startswith(last)
 
 
 def test_a_failed_job_is_never_told_as_done(
