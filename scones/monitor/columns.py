@@ -55,6 +55,11 @@ class Columns:
     def num_classes(self) -> int:
         return int(self.probabilities_NK.shape[1])
 
+    @property
+    def record_keys(self) -> Keys:
+        """_N, of each record another."""
+        return _key(self.event_N, self.item_N)
+
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """The chosen records, of the same files."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in _ARRAYS})
@@ -343,14 +348,19 @@ def _once(parts: Sequence[Columns], files: tuple[str, ...], faults: tuple[Fault,
 
     file_N, at_N = whole("file_N"), whole("at_N")
     order = np.arange(len(file_N)) if _rises(file_N) else np.argsort(file_N, kind="stable")
-    # The item counts in the key of a record, so that a batch response keeps all of its rows.
-    key_N = whole("event_N") + whole("item_N").astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    key_N = _key(whole("event_N"), whole("item_N"))
     order = order[_new(key_N[order])]
     if not _rises(at_N[order]):
         order = order[np.argsort(at_N[order], kind="stable")]
     # One array at a time, so that never two of all of them are in memory.
     arrays: dict[str, Any] = {name: whole(name)[order] for name in _ARRAYS}
     return Columns(**arrays, files=files, faults=faults)
+
+
+def _key(event_N: Keys, item_N: NDArray[np.int32]) -> Keys:
+    """One key a record: the item counts in it, so that a batch response keeps all of its rows."""
+    key_N: Keys = event_N + item_N.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return key_N
 
 
 def _new(key_N: Keys) -> NDArray[np.bool_]:

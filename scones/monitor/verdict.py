@@ -18,7 +18,7 @@ from scones.monitor.accuracy import Share, counted, estimated
 from scones.monitor.balance import Balance
 from scones.monitor.drift import Drift, audit, fewest, watch
 from scones.monitor.shift import Mix, mixes
-from scones.monitor.windows import Window
+from scones.monitor.windows import UNKNOWN, Window
 
 Floats = NDArray[np.float64]
 
@@ -96,13 +96,15 @@ def judge(
     first_N: NDArray[np.bool_] | None = None,
     pictures: Mapping[str, Drift] | None = None,
     by_hand: bool = True,
+    arrived_N: NDArray[np.int64] | None = None,
 ) -> Findings:
     """All verdicts on a window, under the gate at `threshold`; also of no records.
 
     `baseline` and `reference_M`, the confidences to go on as before, are the gate's if not given.
     `first_N` are the records whose picture had not come before: a model answers the same picture
     the same, so whatever counts right and wrong counts each once. None: all. `by_hand`: whether
-    somebody set the threshold; False: certificate or default did.
+    somebody set the threshold; False: certificate or default did. `arrived_N`: in which order the
+    records' labels came, which is how the audit bets on them; None: as the records did.
     """
     if baseline is None and gate is not None:
         baseline = gate.baseline
@@ -113,7 +115,9 @@ def judge(
     if reference_M is None:
         reference_M = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
     confidence = watch(reference_M, window.confidence)
-    audited = _audit(once, threshold, gate)
+    if arrived_N is not None and first_N is not None:
+        arrived_N = arrived_N[first_N]
+    audited = _audit(once, threshold, gate, arrived_N)
     pictures = pictures or {}
     found = mixes(baseline, window, len(once)) if baseline else ()
     by_labels = counted(once, threshold)
@@ -160,12 +164,16 @@ def _prior(baseline: Baseline | None) -> Floats | None:
     return _shares(baseline)
 
 
-def _audit(window: Window, threshold: float, gate: Gate | None) -> Drift | None:
+def _audit(
+    window: Window, threshold: float, gate: Gate | None, arrived_N: NDArray[np.int64] | None
+) -> Drift | None:
     if gate is None or gate.overall.threshold is None:
         return None
-    accepted = window.labelled
-    accepted = accepted.take(accepted.confidence >= threshold)
-    return audit(accepted.called != accepted.truth_N, gate.overall.risk)
+    chosen = (window.truth_N != UNKNOWN) & (window.confidence >= threshold)
+    wrong = (window.called != window.truth_N)[chosen]
+    if arrived_N is not None:
+        wrong = wrong[np.argsort(arrived_N[chosen], kind="stable")]
+    return audit(wrong, gate.overall.risk)
 
 
 def _of_gate(

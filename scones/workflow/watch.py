@@ -152,7 +152,17 @@ def _judge(
         first_N=look.first,
         pictures=_picture_drift(clients, about, look, cache) if question.pictures else None,
         by_hand=about.by_hand,
+        arrived_N=_arrived(look, cache, question),
     )
+
+
+def _arrived(look: Look, cache: Cache, question: Question) -> NDArray[np.int64]:
+    """In which order the labels were first seen here; 0 where there is none."""
+    known = look.window.truth_N != UNKNOWN
+    places = np.zeros(len(known), np.int64)
+    name = f"arrivals-{hashlib.sha256(str(question.truth).encode()).hexdigest()[:16]}.u64"
+    places[known] = cache.arrivals(name, look.records.record_keys[look.rows[known]])
+    return places
 
 
 def _of_period(about: Subject, look: Look) -> tuple[Baseline | None, NDArray[np.float64] | None]:
