@@ -157,20 +157,26 @@ def monitor(
                 sys.stdout.flush()
         except KeyboardInterrupt:
             typer.echo(f"Watched until now; the report is {seen.page}", err=True)
-    if set(raised) & fatal:
+    named_ones = [alarm for alarm in raised if alarm in fatal]
+    if named_ones:
+        _paragraph(f"exit {ALARMED}", f"{', '.join(named_ones)}: raised, and named by --fail-on")
         raise typer.Exit(ALARMED)
 
 
 def _say(seen: "Watched") -> None:
     """Every verdict as a paragraph, which of them changed, and where the report is."""
+    from scones.monitor.verdict import number
+
     for note in seen.subject.notes:
         _paragraph("NOTE", note)
     for verdict in seen.findings.verdicts:
         _paragraph(verdict.about, verdict.sentence)
     sheet = seen.sheet
-    different = "" if sheet.num_pictures is None else f" of {sheet.num_pictures} pictures"
-    faults = f"; {len(sheet.faults)} lines could not be read" if sheet.faults else ""
-    _paragraph("read", f"{len(sheet.window)} records{different} at {sheet.place}{faults}")
+    pictures = sheet.num_pictures
+    different = "" if pictures is None else f" of {number(pictures, 'picture')}"
+    faults = f"; {number(len(sheet.faults), 'line')} could not be read" if sheet.faults else ""
+    read = number(len(sheet.window), "record")
+    _paragraph("read", f"{read}{different} at {sheet.place}{faults}")
     for change in seen.changes:
         _paragraph("changed", change.move())
     _paragraph("report", str(seen.page))

@@ -96,9 +96,10 @@ class Balance:
         if self.n == 0:
             return "Too few to say: no records."
         share, low, high = self.shares[0]
+        pictures = "picture" if self.n == 1 else "pictures"
         said = (
-            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n} pictures, the "
-            f"true class of {self.num_labels} known): {100 * share:.0f} % were called "
+            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n} {pictures}, "
+            f"the true class of {self.num_labels} known): {100 * share:.0f} % were called "
             f"{class_names[0]} (95 %: {100 * low:.0f} to {100 * high:.0f})"
         )
         if self.tests:

@@ -73,6 +73,8 @@ def test_the_loop(world: World) -> None:
     seen = world.scones("monitor", "--fail-on", "suspended,drift")
     assert seen.returncode == 3, seen.stdout
     assert "changed       pictures: too few to say -> drift" in seen.stdout
+    last = seen.stdout.splitlines()[-1]
+    assert last == "exit 3        drift: raised, and named by --fail-on"
     assert "brightness" in seen.stdout
     assert (world.told()["records"], world.told()["labelled"]) == (282, 282)
     assert "changed" not in world.scones("monitor").stdout
@@ -91,6 +93,7 @@ def test_the_loop(world: World) -> None:
     fresh = world.scones("monitor")
     assert fresh.returncode == 0, fresh.stderr
     assert world.told()["records"] == 0
+    assert "exit 3" not in fresh.stdout
     new = world.told()["model"]
 
     returned = world.scones("retrain", "--back")

@@ -1,0 +1,71 @@
+"""What `scones monitor` prints of a folder of captures, where it writes, and how it exits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def captured(folder: Path, firsts: list[float]) -> Path:
+    """A folder of captures, a minute apart, with these probabilities of the first class."""
+    lines = [
+        json.dumps(
+            {
+                "captureData": {
+                    "endpointOutput": {"encoding": "JSON", "data": json.dumps([p, 1 - p])}
+                },
+                "eventMetadata": {
+                    "eventId": f"event-{place}",
+                    "inferenceTime": f"2026-11-20T{place // 60:02}:{place % 60:02}:00Z",
+                },
+            }
+        )
+        for place, p in enumerate(firsts)
+    ]
+    (folder / "captures").mkdir()
+    (folder / "captures" / "a.jsonl").write_text("\n".join([*lines, ""]))
+    return folder / "captures"
+
+
+def monitor(folder: Path, *words: str) -> tuple[int, list[str]]:
+    """Exit status and lines of standard output; the report goes to `out`."""
+    command = [sys.executable, "-c", "from scones.cli import main; main()", "monitor", "captures"]
+    ran = subprocess.run(
+        [*command, "--report-dir", "out", *words], cwd=folder, capture_output=True, text=True
+    )
+    assert "Traceback" not in ran.stderr
+    return ran.returncode, ran.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "last"),
+    [
+        (
+            ["--fail-on", "suspended,drift"],
+            3,
+            "exit 3        drift: raised, and named by --fail-on",
+        ),
+        (["--fail-on", "suspended,biased"], 0, "report        out/monitor/monitor.html"),
+        ([], 0, "report        out/monitor/monitor.html"),
+    ],
+)
+def test_the_last_line_names_the_alarm_that_set_the_exit_status(
+    tmp_path: Path, words: list[str], status: int, last: str
+) -> None:
+    captured(tmp_path, [0.9 + i % 7 / 100 for i in range(200)] + [0.55] * 100)
+    returned, lines = monitor(tmp_path, *words)
+    assert (returned, Path(lines[-1]).as_posix()) == (status, last)
+    assert (tmp_path / "out" / "monitor" / "monitor.html").exists()
+
+
+def test_one_record_is_told_as_one_and_called_neither_well_nor_ill(tmp_path: Path) -> None:
+    captured(tmp_path, [0.9])
+    status, lines = monitor(tmp_path, "--fail-on", "drift")
+    shown = " ".join(" ".join(lines).split())
+    assert status == 0
+    assert "read 1 record at" in shown
+    assert "Too few to say: 1 record, and even a coarse drift would show only after 30." in shown
+    for wrong in ("1 records", "1 pictures", "No drift", "no drift"):
+        assert wrong not in shown
