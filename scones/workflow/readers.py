@@ -40,20 +40,18 @@ def reading(
         yield bulk.read(str(folder), names, num_classes, run, tickets)
         return
     with ExitStack() as stack:
-        heap = _heap(tickets, stack)
-        asked = stack.enter_context(tempfile.NamedTemporaryFile())
-        asked.write(bulk.NAME_END.join(names).encode("utf-8", "surrogateescape"))
-        asked.flush()
-        told = [str(each) for each in (folder, num_classes, run, heap)]
-        # -P: a module is never taken from the folder that the user happens to be in.
-        argv = [sys.executable, "-P", "-m", bulk.__name__, *told]
-        others = [_start(argv, asked.name, heap, stack) for _ in range(processes - 1)]
+        told = [str(folder), str(num_classes), str(run)]
+        try:
+            heap = _heap(tickets, stack)
+            asked = _asked(names, stack)
+            others = [_start([*told, str(heap)], asked, heap, stack) for _ in range(processes - 1)]
+            ours = bulk.drawn(heap)
+        except OSError:  # no room for temporary files, or no more processes: this one reads alone
+            ours, others = iter(tickets), []
 
         def bulks() -> Iterator[Bulk]:
             there: set[int] = set()
-            for each in _all(
-                bulk.read(str(folder), names, num_classes, run, bulk.drawn(heap)), others
-            ):
+            for each in _all(bulk.read(str(folder), names, num_classes, run, ours), others):
                 there.update(each.files, each.odd)
                 yield each
             left = [ticket for ticket in tickets if ticket * run not in there]
@@ -77,18 +75,28 @@ def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
     return heap
 
 
-def _start(argv: Sequence[str], asked: str, heap: int, stack: ExitStack) -> Reader:
+def _asked(names: Sequence[str], stack: ExitStack) -> str:
+    """A file of all names."""
+    asked = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115 (the stack closes)
+    asked.write(bulk.NAME_END.join(names).encode("utf-8", "surrogateescape"))
+    asked.flush()
+    return asked.name
+
+
+def _start(told: Sequence[str], asked: str, heap: int, stack: ExitStack) -> Reader:
+    # -P: a module is never taken from the folder that the user happens to be in.
+    argv = [sys.executable, "-P", "-m", bulk.__name__, *told]
     with ExitStack() as opened:
         names = opened.enter_context(Path(asked).open("rb"))
-        told = opened.enter_context(tempfile.TemporaryFile())
+        answers = opened.enter_context(tempfile.TemporaryFile())
         # What it fails at is read again, and told, by the process that started it.
         process = subprocess.Popen(
-            argv, stdin=names, stdout=told, stderr=subprocess.DEVNULL, pass_fds=[heap]
+            argv, stdin=names, stdout=answers, stderr=subprocess.DEVNULL, pass_fds=[heap]
         )
         names.close()
         stack.push(opened.pop_all())
     stack.callback(_end, process)
-    return process, told
+    return process, answers
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

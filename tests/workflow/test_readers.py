@@ -1,6 +1,7 @@
 """Several processes read a folder as one would, also where one of them fails."""
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -108,3 +109,17 @@ def test_a_reader_that_hangs_does_not_outlive_a_reading_that_is_broken_off(
         next(bulks)
         raise RuntimeError("broken off")
     assert time.monotonic() - began < 30
+
+
+def test_without_room_for_temporary_files_one_process_reads(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert len(columns(folder, 3)) == FILES
+
+
+def test_without_a_program_to_start_one_process_reads(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    assert len(columns(folder, 2)) == FILES
