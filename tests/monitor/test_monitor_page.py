@@ -101,6 +101,17 @@ def test_the_page_tells_every_verdict_note_and_fault() -> None:
     assert "motor<b>cycle" in page.shown
 
 
+@pytest.mark.parametrize(
+    ("n", "told"), [(1, "1 record of 1 different picture, 0 with"), (2, "2 records of 2 different")]
+)
+def test_the_page_counts_one_as_one(n: int, told: str) -> None:
+    page = Page(
+        dict(monitor_page.files(sheet(n, labelled=False, num_pictures=n)))["monitor.html"].decode()
+    )
+    assert told in page.shown
+    assert "0.0 to 100.0 %, n = 0" not in page.shown
+
+
 def test_galleries_show_the_pictures_themselves() -> None:
     picture = png.encode(np.zeros((32, 32, 3), np.uint8))
     record = Record("e", NOON, None, 'image/svg+xml"', picture, (0.1, 0.9), "key")
