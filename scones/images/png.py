@@ -9,7 +9,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scones.images.images import Pixels
 
@@ -34,6 +34,8 @@ def decode(content: bytes, height: int = 32, width: int = 32) -> Pixels:
             if picture.width * picture.height > PIXEL_LIMIT:
                 raise ValueError(f"{picture.width} x {picture.height} pixels")
             return resize(_as_rgb(picture), height, width)
+    except UnidentifiedImageError as error:  # Pillow's words name an address in memory
+        raise ValueError("not a PNG or JPEG picture that can be read: unknown format") from error
     # What Pillow raises for damaged files, found by flipping bytes of PNG and JPEG files.
     except (
         OSError, SyntaxError, ValueError, struct.error, zlib.error, IndexError, TypeError,

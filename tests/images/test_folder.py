@@ -55,6 +55,7 @@ def test_a_damaged_picture_is_named_and_left_out(tmp_path: Path) -> None:
     dataset, damaged = folder.read(tmp_path)
     assert dataset.damaged == tuple(damaged)
     assert str(tmp_path) not in damaged[0]
+    assert " at 0x" not in damaged[0]
     assert len(damaged) == 1
     assert "3.jpg" in damaged[0]
 
