@@ -60,9 +60,13 @@ def test_a_job_leaves_graph_card_and_weights_and_the_real_algorithms_log_lines(
 
 
 def test_the_card_tells_what_was_done(lay_out: LayOut) -> None:
-    base = lay_out(50, **QUICKLY, dataset="sample", seed=3, class_names="bicycle,motorcycle")
+    base = lay_out(
+        50, **QUICKLY, dataset="sample", seed=3, class_names="bicycle,motorcycle",
+        damaged='["a.jpg (cut off)"]',
+    )  # fmt: skip
     assert run(base) == 0
     found = card(base)
+    assert found.data["damaged"] == ["a.jpg (cut off)"]
     assert found.data["name"] == "sample"
     assert found.data["train"] == {"bicycle": 25, "motorcycle": 25}
     assert (found.data["fitted"], found.data["held_out"]) == (40, 10)
