@@ -30,8 +30,6 @@ from scones.model.card import Card
 from scones.model.fit import Fitting
 from scones.model.learner import State
 
-HELD_OUT, HELD_OUT_SHARE = 200, 0.2
-"""Pictures held out when the job does not say: 200, or a fifth if that is less."""
 CHECKPOINT = "scones.pt"
 
 log = logging.getLogger("scones")
@@ -151,9 +149,7 @@ def hold_out(todo: Plan, images: Images) -> tuple[Images, Images]:
 
     Of copies among the latter one is left: they would count as independent, and are not.
     """
-    count = todo.certify
-    if count is None:
-        count = min(HELD_OUT, int(HELD_OUT_SHARE * len(images)))
+    count = split.num_held_out(len(images), todo.certify)
     if count > len(images) // 2:
         raise ValueError(
             f"certify is {count}; of {len(images)} pictures at most half can be held out"

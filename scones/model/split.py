@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 
+HELD_OUT, HELD_OUT_SHARE = 200, 0.2
+"""Pictures held out when nobody says: 200, or a fifth if that is less."""
+
+
+def num_held_out(num_pictures: int, asked: int | None = None) -> int:
+    """How many pictures are held out to certify."""
+    return min(HELD_OUT, int(HELD_OUT_SHARE * num_pictures)) if asked is None else asked
+
 
 def copies(pixels_NHWC: NDArray[np.uint8]) -> Rows:
     """For each picture the first row with the same pixels: its own where it is no copy."""

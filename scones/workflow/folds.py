@@ -1,13 +1,18 @@
 """Folds of the staged training pictures, as lists in the bucket: what cross-validation needs.
 
-The test pictures are in none of them: whatever is chosen is chosen without a look at those.
+In none of them are the test pictures, nor those that `scones train` with the same seed will hold
+out to certify a threshold: whatever is chosen is chosen without a look at either.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from scones.clients import Clients
 from scones.images.manifest import Entry, write_lst
+from scones.model import split
 from scones.workflow.staged import TRAIN, Staged
 
 PLACE = "tune"
@@ -34,17 +39,35 @@ def deal(entries: Sequence[Entry], count: int) -> list[int]:
     return [fold_of[entry.label, entry.sha256] for entry in entries]
 
 
+def open_to_choice(entries: Sequence[Entry], certify: int | None, seed: int) -> list[Entry]:
+    """The training pictures, in their order, but for those that a job will hold out to certify.
+
+    By the job's own rule; where it skips damaged pictures it may hold out some others.
+    """
+    count = split.num_held_out(len(entries), certify)
+    if not count:
+        return list(entries)
+    first: dict[str, int] = {}
+    copy_of = [first.setdefault(each.sha256, row) for row, each in enumerate(entries)]
+    labels = np.array([each.label for each in entries])
+    kept, _ = split.stratified(labels, count, seed, np.array(copy_of))
+    return [entries[row] for row in kept]
+
+
 def put_folds(clients: Clients, staged: Staged, count: int) -> list[Fold]:
     """Write the lists of `count` folds; ValueError where there are too few pictures."""
-    entries = staged.split(TRAIN)
-    fewest = min(staged.facts.train.values(), default=0)
+    settings = clients.settings
+    entries = open_to_choice(staged.split(TRAIN), settings.certify, settings.seed)
+    sizes = Counter(each.label for each in entries)
+    fewest = min((sizes[label] for label in range(len(staged.facts.train))), default=0)
     if fewest < count:
         raise ValueError(
-            f"folds is {count}; the smallest class has {fewest} training pictures, and each fold "
-            "needs one"
+            f"folds is {count}; the smallest class has {fewest} training pictures beside those "
+            "that certify, and each fold needs one"
         )
     dealt = deal(entries, count)
-    place = f"{PLACE}/{staged.facts.sha256[:16]}"
+    held_out = split.num_held_out(len(staged.split(TRAIN)), settings.certify)
+    place = f"{PLACE}/{staged.facts.sha256[:16]}-{held_out}-{settings.seed}"
     return [
         _put(clients, entries, dealt, fold, f"{place}/{fold}-of-{count}") for fold in range(count)
     ]

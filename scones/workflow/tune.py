@@ -77,7 +77,12 @@ class Tuning:
             "place": [clients.account, clients.region, clients.bucket],
             "pictures": staged.facts.sha256,
             "question": {k: v for k, v in asdict(self).items() if k not in ("trials", "jobs")},
-            "settings": [settings.profile, settings.seed, dict(settings.hyperparameters)],
+            "settings": [
+                settings.profile,
+                settings.certify,
+                settings.seed,
+                dict(settings.hyperparameters),
+            ],
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -2,13 +2,17 @@
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from scones.container.job import hold_out
+from scones.images.images import Images
 from scones.images.manifest import Entry
 from scones.settings import Settings
-from scones.workflow.folds import Fold, deal
+from scones.workflow.folds import Fold, deal, open_to_choice
 from scones.workflow.search import DEFAULT, read
 from scones.workflow.tune import (
     COMPLETE,
@@ -54,6 +58,26 @@ def test_copies_of_a_picture_lie_in_one_fold() -> None:
     staged = entries(20)
     copies = [replace(entry, key=f"train/copy-{i}.png") for i, entry in enumerate(staged)]
     assert deal(staged + copies, 4) == deal(staged, 4) * 2
+
+
+@pytest.mark.parametrize("certify", [None, 0, 30])
+def test_a_search_sees_none_of_the_pictures_that_will_certify(certify: int | None) -> None:
+    staged = entries(100)
+    staged[7] = replace(staged[7], sha256=staged[11].sha256)
+    pixels = np.arange(100, dtype=np.uint8).repeat(12).reshape(100, 2, 2, 3)
+    pixels[7] = pixels[11]
+    images = Images(
+        pixels, np.array([e.label for e in staged]), ("a", "b"), tuple(e.key for e in staged)
+    )
+    todo: Any = SimpleNamespace(certify=certify, seed=3)
+    fitted_on, _ = hold_out(todo, images)
+    found = open_to_choice(staged, certify, 3)
+    assert [int(each.key[6:-4]) for each in found] == [
+        row
+        for row in range(100)
+        if any((pixels[row] == one).all() for one in fitted_on.pixels_NHWC)
+    ]
+    assert len(found) == 100 - {None: 20, 0: 0, 30: 30}[certify] == len(fitted_on)
 
 
 def test_a_mean_is_over_pictures_not_folds() -> None:
