@@ -85,7 +85,7 @@ def test_the_client_context_arrives(aws: Any, create: Create) -> None:
 
 @pytest.mark.parametrize("payload", [b"not json", b"{", b"NaN", b'{"a": 1} 2', b"\xff"])
 def test_a_payload_that_is_no_json_is_refused(aws: Any, create: Create, payload: bytes) -> None:
-    name = "empty"
+    name = create(f"refusing-{payload.hex()}", ECHO)
     with pytest.raises(aws.exceptions.InvalidRequestContentException) as refused:
         aws.invoke(FunctionName=name, Payload=payload)
     message = refused.value.response["Error"]["Message"]
@@ -96,11 +96,12 @@ def test_a_payload_that_is_no_json_is_refused(aws: Any, create: Create, payload:
 def test_a_payload_over_the_limit_is_refused(
     aws: Any, create: Create, kind: str, limit: int
 ) -> None:
+    name = create(f"limited-{kind}", ECHO)
     with pytest.raises(aws.exceptions.RequestTooLargeException) as refused:
-        aws.invoke(FunctionName="empty", InvocationType=kind, Payload=b"1" * (limit + 1))
+        aws.invoke(FunctionName=name, InvocationType=kind, Payload=b"1" * (limit + 1))
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
     largest = b'"' + b"x" * (limit - 2) + b'"'
-    answer = aws.invoke(FunctionName="empty", InvocationType=kind, Payload=largest)
+    answer = aws.invoke(FunctionName=name, InvocationType=kind, Payload=largest)
     assert answer["Payload"].read() == (largest if kind == "RequestResponse" else b"")
 
 
