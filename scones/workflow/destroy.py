@@ -97,7 +97,7 @@ def _jobs(clients: Clients) -> Iterator[str]:
 
 
 def _training_logs(clients: Clients) -> Iterator[str]:
-    """What our training jobs wrote; the group is the account's, and goes when nothing is left."""
+    """What our training jobs wrote; the group is the account's, and goes when that was all."""
     logs = clients.logs
     try:
         listed = _all(logs, "describe_log_streams", "logStreams", logGroupName=TRAINING_LOGS)
@@ -108,8 +108,9 @@ def _training_logs(clients: Clients) -> Iterator[str]:
     ours = [name for name in streams if name.partition("/")[0] in jobs]
     for name in ours:
         logs.delete_log_stream(logGroupName=TRAINING_LOGS, logStreamName=name)
-    if ours:
-        yield f"{len(ours)} log streams of training jobs"
+    if not ours:
+        return
+    yield f"{len(ours)} log streams of training jobs"
     if len(ours) == len(streams):
         yield from _log_group(clients, TRAINING_LOGS)
 

@@ -13,6 +13,7 @@ import numpy as np
 from scones.clients import Clients
 from scones.images.manifest import Entry, write_lst
 from scones.model import split
+from scones.settings import Settings
 from scones.workflow.staged import TRAIN, Staged
 
 PLACE = "tune"
@@ -56,8 +57,8 @@ def open_to_choice(entries: Sequence[Entry], certify: int | None, seed: int) -> 
 
 def put_folds(clients: Clients, staged: Staged, count: int) -> list[Fold]:
     """Write the lists of `count` folds; ValueError where there are too few pictures."""
-    settings = clients.settings
-    entries = open_to_choice(staged.split(TRAIN), settings.certify, settings.seed)
+    certify, seed = _hold_out(clients.settings)
+    entries = open_to_choice(staged.split(TRAIN), certify, seed)
     sizes = Counter(each.label for each in entries)
     fewest = min((sizes[label] for label in range(len(staged.facts.train))), default=0)
     if fewest < count:
@@ -66,11 +67,27 @@ def put_folds(clients: Clients, staged: Staged, count: int) -> list[Fold]:
             "that certify, and each fold needs one"
         )
     dealt = deal(entries, count)
-    held_out = split.num_held_out(len(staged.split(TRAIN)), settings.certify)
-    place = f"{PLACE}/{staged.facts.sha256[:16]}-{held_out}-{settings.seed}"
+    held_out = split.num_held_out(len(staged.split(TRAIN)), certify)
+    place = f"{PLACE}/{staged.facts.sha256[:16]}-{held_out}-{seed}"
     return [
         _put(clients, entries, dealt, fold, f"{place}/{fold}-of-{count}") for fold in range(count)
     ]
+
+
+def _hold_out(settings: Settings) -> tuple[int | None, int]:
+    """How many pictures a job will hold out, None where it is not said, and its seed.
+
+    A hyperparameter goes before the setting, as in the job.
+    """
+    given = {name: settings.hyperparameters.get(name) for name in ("certify", "seed")}
+    for name, text in given.items():
+        if text is not None and not text.isdecimal():
+            raise ValueError(f"hyperparameter {name} is {text!r}; give a whole number from 0 up")
+    certify, seed = given["certify"], given["seed"]
+    return (
+        settings.certify if certify is None else int(certify),
+        settings.seed if seed is None else int(seed),
+    )
 
 
 def _put(

@@ -151,13 +151,21 @@ class Tuned:
         )
 
     def command(self, settings: Settings) -> str:
-        """The line that trains with the best values; "" where there is none."""
+        """The line that trains with the best values; "" where there is none.
+
+        It holds out the pictures that the search left out.
+        """
         if self.best is None:
             return ""
         values = {**settings.hyperparameters, **self.best.values}
-        profile = f" --profile {settings.profile}" if settings.profile else ""
+        told = {
+            "profile": settings.profile,
+            "certify": settings.certify,
+            "seed": settings.seed or None,
+        }
+        options = "".join(f" --{name} {each}" for name, each in told.items() if each is not None)
         words = "".join(f" --hyperparameter {name}={text}" for name, text in values.items())
-        return f"scones train{profile}{words}"
+        return f"scones train{options}{words}"
 
 
 def fold_request(

@@ -12,7 +12,7 @@ from scones.container.job import hold_out
 from scones.images.images import Images
 from scones.images.manifest import Entry
 from scones.settings import Settings
-from scones.workflow.folds import Fold, deal, open_to_choice
+from scones.workflow.folds import Fold, _hold_out, deal, open_to_choice
 from scones.workflow.search import DEFAULT, read
 from scones.workflow.tune import (
     COMPLETE,
@@ -80,6 +80,25 @@ def test_a_search_sees_none_of_the_pictures_that_will_certify(certify: int | Non
     assert len(found) == 100 - {None: 20, 0: 0, 30: 30}[certify] == len(fitted_on)
 
 
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (Settings(), (None, 0)),
+        (Settings(certify=100, seed=3), (100, 3)),
+        (Settings(hyperparameters={"certify": "0", "seed": "7"}), (0, 7)),
+    ],
+)
+def test_what_a_job_will_hold_out_is_said_by_hyperparameter_or_setting(
+    settings: Settings, found: tuple[int | None, int]
+) -> None:
+    assert _hold_out(settings) == found
+
+
+def test_a_share_to_hold_out_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="hyperparameter certify is 'all'; give a whole number"):
+        _hold_out(Settings(hyperparameters={"certify": "all"}))
+
+
 def test_a_mean_is_over_pictures_not_folds() -> None:
     folds = [Fold("", "", 3, 1), Fold("", "", 1, 3), Fold("", "", 2, 2)]
     assert mean([1.0, 0.0], folds) == 0.25
@@ -133,6 +152,8 @@ def test_the_result_says_how_good_how_sure_and_how_to_train() -> None:
         "scones train --profile best --hyperparameter epochs=20 --hyperparameter learning_rate=0.04"
     )
     assert tuned.command(settings) == line == as_json(tuned, settings)["command"]
+    seeded = tuned.command(Settings(certify=100, seed=3))
+    assert seeded == "scones train --certify 100 --seed 3 --hyperparameter learning_rate=0.04"
     least = replace(tuned, tuning=replace(TUNING, objective="log_loss"), by=SAGEMAKER)
     assert least.best == TRIALS[0]
     assert "log loss 0.9300 on one split." in least.sentence()

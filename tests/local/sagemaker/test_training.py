@@ -229,6 +229,8 @@ def test_what_cannot_be_trained_is_refused_at_creation(hosted: Any) -> None:
     cases: list[tuple[dict[str, Any], str, str]] = [
         ({"AlgorithmSpecification": {"TrainingImage": "xgboost:1", "TrainingInputMode": "File"}},
          "ValidationException", "xgboost:1. Known images: image-classification"),
+        ({"AlgorithmSpecification": {"TrainingImage": "xgboost:1", "TrainingInputMode": "File"}},
+         "ValidationException", '. To register one, write {"xgboost": {"train": ["python", '),
         ({"AlgorithmSpecification": {"TrainingImage": hosted.image, "TrainingInputMode": "Pipe"}},
          "NotImplemented", "TrainingInputMode Pipe"),
         ({"InputDataConfig": [hosted.channel("train", "s3://data/nothing/")]},
