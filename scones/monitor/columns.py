@@ -16,13 +16,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scones.monitor.bulk import LONGEST_ID, PACKED, TIME, Bulk, Line, lines, pack
+from scones.monitor.bulk import LONGEST_ID, TIME, Bulk, Line, lines, pack
 from scones.monitor.capture import SUM_SLACK, Fault, Record, read_records
 from scones.monitor.windows import UNKNOWN, Labels, Window
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
+CHUNK = 20_000
+"""Lines that are held until they are packed."""
 HELD_BYTES = 1 << 24
 """Of files, that are held until they are packed."""
 
@@ -102,7 +104,7 @@ def update(
     files: Iterable[tuple[str, bytes]],
     *,
     pictures: bool = False,
-    chunk: int = PACKED,
+    chunk: int = CHUNK,
 ) -> Columns:
     """The columns with the records of new files: (name, content), none of them read before.
 

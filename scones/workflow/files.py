@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,6 +92,9 @@ class Prefix:
         return sorted(found)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        # Only here: with it come logging and more, for which a folder's reader need not wait.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self.parallel) as pool:
             for start in range(0, len(names), AT_ONCE):
                 some = names[start : start + AT_ONCE]

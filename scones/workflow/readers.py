@@ -1,25 +1,30 @@
-"""Readers: a folder's capture files, read by as many processes as there are processors."""
+"""Readers: a folder's capture files, read by as many processes as there are processors.
+
+The other processes begin before this one has imported anything large: a program that opens its
+`reading` first has its files read while numpy is imported.
+"""
 
 import os
-import subprocess
+import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
-from scones.monitor import bulk
+from scones.monitor import reader
 from scones.monitor.bulk import Bulk
 
 FEWEST = 1000
 """Files from which another process, which takes 40 ms to begin, is worth its while."""
 MOST = 4
 """Processes in all, of which each holds some 40 MB."""
-RUN = 32
+RUN = 8
 """Files a ticket."""
 HEAP = 4096
 """Tickets at most: four bytes each fit into a pipe, whose smallest size is macOS's, 16 KiB."""
+TASKS = Path("/proc/self/task")
+"""Linux: this process's threads."""
 
 
 @contextmanager
@@ -37,31 +42,74 @@ def reading(
     run = max(RUN, -(-len(names) // HEAP))
     tickets = range(-(-len(names) // run))
     if processes < 2 or os.name != "posix":
-        yield bulk.read(str(folder), names, num_classes, run, tickets)
+        yield reader.read(str(folder), names, num_classes, run, tickets)
         return
     with ExitStack() as stack:
-        told = [str(folder), str(num_classes), str(run)]
         try:
             heap = _heap(tickets, stack)
-            asked = _asked(names, stack)
-            others = [_start([*told, str(heap)], asked, heap, stack) for _ in range(processes - 1)]
-            ours = bulk.drawn(heap)
+            start = _forked if is_single_threaded() else _started
+            others = [
+                start(folder, names, num_classes, run, heap, stack) for _ in range(processes - 1)
+            ]
+            ours = reader.drawn(heap)
         except OSError:  # no room for temporary files, or no more processes: this one reads alone
             ours, others = iter(tickets), []
 
         def bulks() -> Iterator[Bulk]:
             there: set[int] = set()
-            for each in _all(bulk.read(str(folder), names, num_classes, run, ours), others):
+            for each in _all(reader.read(str(folder), names, num_classes, run, ours), others):
                 there.update(each.files, each.odd)
                 yield each
             left = [ticket for ticket in tickets if ticket * run not in there]
-            yield from bulk.read(str(folder), names, num_classes, run, left)
+            yield from reader.read(str(folder), names, num_classes, run, left)
 
         yield bulks()
 
 
-Reader = tuple[subprocess.Popen[bytes], IO[bytes]]
+class Process(Protocol):
+    """Another process, as `subprocess.Popen` has it."""
+
+    def wait(self) -> int:
+        """How it ended: 0 where all went well."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+Reader = tuple[Process, IO[bytes]]
 """A process, and the file that its bulks go into."""
+
+
+class Copy:
+    """A copy of this process that does some work and ends."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._status: int | None = None
+        self._pid = os.fork()
+        if self._pid == 0:
+            status = 1
+            try:
+                work()
+                status = 0
+            finally:  # whatever happened: the rest of the program is not this process's business
+                os._exit(status)
+
+    def wait(self) -> int:
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._status
+
+    def kill(self) -> None:
+        if self._status is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+
+def is_single_threaded() -> bool:
+    """Whether a copy of this process would be whole; only Linux tells."""
+    try:
+        return len(list(TASKS.iterdir())) == 1
+    except OSError:
+        return False
 
 
 def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
@@ -70,36 +118,51 @@ def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
     stack.callback(os.close, heap)
     # A pipe may be smaller where a user has many; what does not fit is left, and read at the end.
     os.set_blocking(filling, False)
-    os.write(filling, b"".join(each.to_bytes(bulk.TICKET_BYTES, "little") for each in tickets))
+    os.write(filling, b"".join(each.to_bytes(reader.TICKET_BYTES, "little") for each in tickets))
     os.close(filling)
     return heap
 
 
-def _asked(names: Sequence[str], stack: ExitStack) -> str:
-    """A file of all names."""
-    asked = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115 (the stack closes)
-    asked.write(bulk.NAME_END.join(names).encode("utf-8", "surrogateescape"))
-    asked.flush()
-    return asked.name
+def _forked(
+    folder: Path, names: Sequence[str], num_classes: int, run: int, heap: int, stack: ExitStack
+) -> Reader:
+    """A copy of this process: it begins at once, with all that is imported."""
+    answers = stack.enter_context(os.fdopen(os.memfd_create("bulks"), "w+b"))
+
+    def work() -> None:
+        tickets = reader.drawn(heap)
+        reader.write(reader.read(str(folder), names, num_classes, run, tickets), answers)
+
+    process = Copy(work)
+    stack.callback(_end, process)
+    return process, answers
 
 
-def _start(told: Sequence[str], asked: str, heap: int, stack: ExitStack) -> Reader:
+def _started(
+    folder: Path, names: Sequence[str], num_classes: int, run: int, heap: int, stack: ExitStack
+) -> Reader:
+    """A new process: it takes 40 ms to begin, also beside this one's threads."""
+    import subprocess
+    import tempfile
+
     # -P: a module is never taken from the folder that the user happens to be in.
-    argv = [sys.executable, "-P", "-m", bulk.__name__, *told]
+    argv = [sys.executable, "-P", "-m", reader.__name__, str(folder), str(num_classes), str(run)]
     with ExitStack() as opened:
-        names = opened.enter_context(Path(asked).open("rb"))
         answers = opened.enter_context(tempfile.TemporaryFile())
-        # What it fails at is read again, and told, by the process that started it.
-        process = subprocess.Popen(
-            argv, stdin=names, stdout=answers, stderr=subprocess.DEVNULL, pass_fds=[heap]
-        )
-        names.close()
+        with tempfile.TemporaryFile() as asked:
+            asked.write(reader.NAME_END.join(names).encode("utf-8", "surrogateescape"))
+            asked.seek(0)
+            # What it fails at is read again, and told, by the process that started it.
+            process = subprocess.Popen(
+                [*argv, str(heap)],
+                stdin=asked, stdout=answers, stderr=subprocess.DEVNULL, pass_fds=[heap],
+            )  # fmt: skip
         stack.push(opened.pop_all())
     stack.callback(_end, process)
     return process, answers
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     """At once, also if the reading was broken off."""
     process.kill()
     process.wait()
@@ -110,4 +173,4 @@ def _all(ours: Iterator[Bulk], others: Sequence[Reader]) -> Iterator[Bulk]:
     for process, told in others:
         if process.wait() == 0:
             told.seek(0)
-            yield from bulk.written(told)
+            yield from reader.written(told)

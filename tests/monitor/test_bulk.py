@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scones.monitor import bulk
+from scones.monitor import bulk, reader
 from scones.monitor.columns import empty, grow, update
 
 
@@ -89,10 +89,10 @@ def test_bulks_in_whatever_order_give_the_same_columns() -> None:
 
 def test_a_file_larger_than_the_buffer_is_read_whole(tmp_path: Path) -> None:
     content = b"".join(line(f"event-{n:05d}") for n in range(8000))
-    assert len(content) > bulk.BUFFER_BYTES
+    assert len(content) > reader.BUFFER_BYTES
     (tmp_path / "large").write_bytes(content)
     (tmp_path / "small").write_bytes(line("x"))
-    found = list(bulk.read(str(tmp_path), ["large", "small"], 2, 1, [1, 0]))
+    found = list(reader.read(str(tmp_path), ["large", "small"], 2, 1, [1, 0]))
     assert [(each.files, each.counts) for each in found] == [([1, 0], [1, 8000])]
 
 
@@ -124,5 +124,5 @@ def test_plain_files_of_all_ends_are_plain() -> None:
 
 def test_a_file_that_is_gone_is_odd(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(line("x"))
-    [found] = bulk.read(str(tmp_path), ["gone", "there"], 2, 2, [0])
+    [found] = reader.read(str(tmp_path), ["gone", "there"], 2, 2, [0])
     assert (found.files, found.odd) == ([1], [0])

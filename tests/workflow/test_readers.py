@@ -1,13 +1,17 @@
 """Several processes read a folder as one would, also where one of them fails."""
 
+import os
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from scones.monitor.columns import Columns, empty, grow
+from scones.workflow import readers
 from scones.workflow.files import Folder
 from scones.workflow.readers import reading
 
@@ -32,6 +36,59 @@ def columns(folder: Folder, processes: int | None) -> Columns:
     names = folder.names((), 0.0)
     with reading(folder.path, names, 2, processes) as bulks:
         return grow(empty(2), names, bulks, folder.content)
+
+
+FORKS = """
+import os, sys
+from pathlib import Path
+from scones.workflow import readers
+from scones.workflow.files import Folder
+folder = Folder(Path(sys.argv[1]))
+names = folder.names((), 0.0)
+assert readers.is_single_threaded()
+before = os.getpid()
+with readers.reading(folder.path, names, 2, 3) as bulks:
+    from scones.monitor.columns import empty, grow
+    assert "subprocess" not in sys.modules
+    if sys.argv[2:] == ["kill"]:
+        import signal
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+    known = grow(empty(2), names, bulks, folder.content)
+assert os.getpid() == before
+print(known.event_N.tolist(), known.file_N.tolist(), [str(each) for each in known.faults])
+"""
+
+
+@pytest.mark.skipif(
+    not readers.TASKS.is_dir(), reason="only Linux tells how many threads there are"
+)
+@pytest.mark.parametrize("end", [[], ["kill"]])
+def test_copies_of_a_process_with_one_thread_read_what_one_reads(
+    folder: Folder, end: list[str]
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FORKS, folder.path, *end],
+        check=True, capture_output=True, text=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    alone = columns(folder, None)
+    faults = [str(each) for each in alone.faults]
+    assert told.stdout.split("\n")[0] == (
+        f"{alone.event_N.tolist()} {alone.file_N.tolist()} {faults}"
+    )
+    assert told.stderr == ""
+
+
+def test_beside_a_thread_no_process_is_copied() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert not readers.is_single_threaded()
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -61,7 +118,7 @@ def test_what_a_failed_process_had_drawn_is_read_here(
     assert sorted(number for each in found for number in (*each.files, *each.odd)) == [
         *range(FILES)
     ]
-    assert [each.files[0] for each in found] == [64, 0]
+    assert [each.files[0] for each in found] == [16, 0]
 
 
 def test_a_reading_that_is_broken_off_leaves_no_process(folder: Folder) -> None:
