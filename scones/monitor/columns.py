@@ -6,7 +6,6 @@ can be saved and loaded, and a later run reads new files only. Pictures stay whe
 _N records in the order of time, _NK records by classes.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,8 @@ Keys = NDArray[np.uint64]
 
 CHUNK = 20_000
 """Lines that are held until they are packed."""
+LOWEST = np.uint64(0xFFFF)
+"""The bits of a key that tell at once that it is none of a few."""
 HELD_BYTES = 1 << 24
 """Of files, that are held until they are packed."""
 
@@ -271,11 +272,13 @@ def _of_bulk(bulk: Bulk, known: Columns) -> tuple[Columns, list[int]]:
 
 def _moments(times: bytes) -> tuple[Floats, NDArray[np.bool_]]:
     """Seconds since 1970 of times such as 2026-01-01T00:00:00Z, and whether each is one."""
-    digits = np.frombuffer(times, np.uint8).reshape(-1, len(TIME)).T.astype(np.int64) - ord("0")
+    text_NC = np.frombuffer(times, np.uint8).reshape(-1, len(TIME))
+    digits_CN = np.ascontiguousarray(text_NC.T) - np.uint8(ord("0"))
 
     def number(start: int, end: int) -> NDArray[np.int64]:
-        powers = 10 ** np.arange(end - start)[::-1]
-        found: NDArray[np.int64] = powers @ digits[start:end]
+        found: NDArray[np.int64] = digits_CN[start].astype(np.int64)
+        for digits_N in digits_CN[start + 1 : end]:
+            found = found * 10 + digits_N
         return found
 
     month = number(5, 7)
@@ -323,6 +326,8 @@ def _piece(records: Sequence[Record], num_classes: int) -> Piece:
 
 
 def _digest(picture: bytes | None) -> int:
+    import hashlib  # takes 3 ms, for which plain files need not wait
+
     return 0 if picture is None else int.from_bytes(hashlib.sha256(picture).digest()[:8], "big")
 
 
@@ -368,13 +373,16 @@ def _key(event_N: Keys, item_N: NDArray[np.int32]) -> Keys:
 def _new(key_N: Keys) -> NDArray[np.bool_]:
     """Where a key comes for the first time; few come again, so only those are looked up."""
     ordered = np.sort(key_N)
-    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
     new_N = np.ones(len(key_N), bool)
     if len(again):
-        places = np.flatnonzero(again[np.searchsorted(again, key_N).clip(max=len(again) - 1)]
-                                == key_N)  # fmt: skip
-        new_N[places] = False
-        new_N[places[np.unique(key_N[places], return_index=True)[1]]] = True
+        marked = np.zeros(LOWEST + np.uint64(1), bool)
+        marked[again & LOWEST] = True
+        maybe = np.flatnonzero(marked[key_N & LOWEST])
+        found = np.searchsorted(again, key_N[maybe]).clip(max=len(again) - 1)
+        places = maybe[again[found] == key_N[maybe]]
+        places = places[np.argsort(key_N[places], kind="stable")]
+        new_N[places[1:][key_N[places[1:]] == key_N[places[:-1]]]] = False
     return new_N
 
 

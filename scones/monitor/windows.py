@@ -5,6 +5,7 @@ _N records, _NK records by classes.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Self
 
 import numpy as np
@@ -15,6 +16,8 @@ from scones.monitor.capture import Fault, Record
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
+FEW = 8
+"""Columns up to which one after the other is faster than row by row (2: 0.1 for 3 ms)."""
 UNKNOWN = -1
 """The label of a record whose truth has not arrived."""
 
@@ -42,8 +45,10 @@ class Window:
     @property
     def confidence(self) -> Floats:
         """_N: the largest probability."""
-        largest: Floats = self.probabilities_NK.max(axis=1, initial=0.0)
-        return largest
+        if self.probabilities_NK.shape[1] > FEW:
+            largest: Floats = self.probabilities_NK.max(axis=1)
+            return largest
+        return reduce(np.maximum, self.probabilities_NK.T, np.zeros(len(self)))
 
     @property
     def labelled(self) -> Self:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, NamedTuple
 
 from scones.monitor import reader
 from scones.monitor.bulk import Bulk
@@ -23,6 +23,7 @@ RUN = 8
 """Files a ticket."""
 HEAP = 4096
 """Tickets at most: four bytes each fit into a pipe, whose smallest size is macOS's, 16 KiB."""
+DONE = b"."
 TASKS = Path("/proc/self/task")
 """Linux: this process's threads."""
 
@@ -66,42 +67,38 @@ def reading(
         yield bulks()
 
 
-class Process(Protocol):
-    """Another process, as `subprocess.Popen` has it."""
+class Reader(NamedTuple):
+    """Another process that reads."""
 
-    def wait(self) -> int:
-        """How it ended: 0 where all went well."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-
-Reader = tuple[Process, IO[bytes]]
-"""A process, and the file that its bulks go into."""
+    succeeded: Callable[[], bool]
+    """Waits until it has read all it will, and says whether that went well; asked once."""
+    answers: IO[bytes]
+    """The file that its bulks go into."""
 
 
 class Copy:
     """A copy of this process that does some work and ends."""
 
     def __init__(self, work: Callable[[], None]) -> None:
-        self._status: int | None = None
+        self._done, doing = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            status = 1
             try:
                 work()
-                status = 0
+                os.write(doing, DONE)
             finally:  # whatever happened: the rest of the program is not this process's business
-                os._exit(status)
+                os._exit(0)
+        os.close(doing)
 
-    def wait(self) -> int:
-        if self._status is None:
-            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-        return self._status
+    def succeeded(self) -> bool:
+        """Waits for the work, not for the process, which takes some ms more to go."""
+        return os.read(self._done, len(DONE)) == DONE
 
-    def kill(self) -> None:
-        if self._status is None:
-            os.kill(self._pid, signal.SIGKILL)
+    def end(self) -> None:
+        """At once, whatever it does."""
+        os.close(self._done)
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
 
 
 def is_single_threaded() -> bool:
@@ -133,9 +130,9 @@ def _forked(
         tickets = reader.drawn(heap)
         reader.write(reader.read(str(folder), names, num_classes, run, tickets), answers)
 
-    process = Copy(work)
-    stack.callback(_end, process)
-    return process, answers
+    copy = Copy(work)
+    stack.callback(copy.end)
+    return Reader(copy.succeeded, answers)
 
 
 def _started(
@@ -158,19 +155,14 @@ def _started(
                 stdin=asked, stdout=answers, stderr=subprocess.DEVNULL, pass_fds=[heap],
             )  # fmt: skip
         stack.push(opened.pop_all())
-    stack.callback(_end, process)
-    return process, answers
-
-
-def _end(process: Process) -> None:
-    """At once, also if the reading was broken off."""
-    process.kill()
-    process.wait()
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return Reader(lambda: process.wait() == 0, answers)
 
 
 def _all(ours: Iterator[Bulk], others: Sequence[Reader]) -> Iterator[Bulk]:
     yield from ours
-    for process, told in others:
-        if process.wait() == 0:
-            told.seek(0)
-            yield from reader.written(told)
+    for each in others:
+        if each.succeeded():
+            each.answers.seek(0)
+            yield from reader.written(each.answers)
