@@ -118,6 +118,7 @@ def monitor(
     """Tell in sentences whether the model's decisions can still be trusted, and draw why."""
     from scones.clients import CloudError
     from scones.workflow.alarm import named, to_topic, to_webhook
+    from scones.workflow.files import legible
     from scones.workflow.pace import seconds
     from scones.workflow.report import check_folder
     from scones.workflow.subject import Question
@@ -156,7 +157,7 @@ def monitor(
                     _paragraph("changed", change.line())
                 sys.stdout.flush()
         except KeyboardInterrupt:
-            typer.echo(f"Watched until now; the report is {seen.page}", err=True)
+            typer.echo(f"Watched until now; the report is {legible(str(seen.page))}", err=True)
     named_ones = [alarm for alarm in raised if alarm in fatal]
     if named_ones:
         _paragraph(f"exit {ALARMED}", f"{', '.join(named_ones)}: raised, and named by --fail-on")
@@ -166,6 +167,7 @@ def monitor(
 def _say(seen: "Watched") -> None:
     """Every verdict as a paragraph, which of them changed, and where the report is."""
     from scones.monitor.verdict import number
+    from scones.workflow.files import legible
 
     for note in seen.subject.notes:
         _paragraph("NOTE", note)
@@ -179,7 +181,7 @@ def _say(seen: "Watched") -> None:
     _paragraph("read", f"{read}{different} at {sheet.place}{faults}")
     for change in seen.changes:
         _paragraph("changed", change.move())
-    _paragraph("report", str(seen.page))
+    _paragraph("report", legible(str(seen.page)))
     sys.stdout.flush()
 
 

@@ -167,18 +167,17 @@ class Saved(msgspec.Struct, array_like=True):
     num_records: int
     constant: list[str]
     """Arrays of which one element is kept, for all are equal."""
-    files: list[str]
-    faults: list[tuple[str, int, str]]
+    files: list[bytes]
+    faults: list[tuple[bytes, int, str]]
 
 
 def save(columns: Columns, stream: BinaryIO) -> None:
     """Write the columns to a binary stream: what they are as MessagePack, then the arrays."""
     arrays = {name: getattr(columns, name) for name in _ARRAYS}
     constant = [name for name, each in arrays.items() if len(each) and (each == each[0]).all()]
-    faults = [(fault.source, fault.line, fault.reason) for fault in columns.faults]
-    told = msgspec.msgpack.encode(
-        Saved(columns.num_classes, len(columns), constant, list(columns.files), faults)
-    )
+    files = [_name_bytes(name) for name in columns.files]
+    faults = [(_name_bytes(fault.source), fault.line, fault.reason) for fault in columns.faults]
+    told = msgspec.msgpack.encode(Saved(columns.num_classes, len(columns), constant, files, faults))
     stream.write(len(told).to_bytes(8, "little") + told)
     for name, each in arrays.items():
         stream.write(np.ascontiguousarray(each[:1] if name in constant else each).data)
@@ -191,10 +190,20 @@ def load(stream: BinaryIO) -> Columns:
             stream.read(int.from_bytes(stream.read(8), "little")), type=Saved
         )
         arrays = {name: _array(name, told, stream) for name in _ARRAYS}
+        files = tuple(_name(each) for each in told.files)
+        faults = tuple(Fault(_name(source), line, reason) for source, line, reason in told.faults)
     except (OSError, ValueError, MemoryError, OverflowError, msgspec.DecodeError) as error:
         raise ValueError(f"these are no saved columns: {error}") from error
-    faults = tuple(Fault(*fault) for fault in told.faults)
-    return Columns(**arrays, files=tuple(told.files), faults=faults)
+    return Columns(**arrays, files=files, faults=faults)
+
+
+def _name_bytes(name: str) -> bytes:
+    """A file's name, also one that is no text: Python holds its bytes as lone surrogates."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _name(content: bytes) -> str:
+    return content.decode("utf-8", "surrogatepass")
 
 
 def _array(name: str, told: Saved, stream: BinaryIO) -> Any:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from scones.monitor.verdict import Findings, judge, states
 from scones.monitor.windows import UNKNOWN, Window
 from scones.settings import Settings
 from scones.workflow.alarm import Change, changed
-from scones.workflow.files import Files, Prefix
+from scones.workflow.files import Files, Prefix, legible
 from scones.workflow.kept import Cache, cache_of
 from scones.workflow.progress import Steps, silent
 from scones.workflow.report import write
@@ -219,7 +219,7 @@ def _sheet(about: Subject, look: Look, findings: Findings, now_s: float) -> Shee
     }
     faults = (*look.records.faults, *about.faults)
     return Sheet(
-        place=about.files.place,
+        place=legible(about.files.place),
         window=window,
         findings=findings,
         gate=about.gate,
@@ -227,7 +227,7 @@ def _sheet(about: Subject, look: Look, findings: Findings, now_s: float) -> Shee
         model=about.model,
         num_pictures=None if first is None else int(first.sum()),
         first_N=first,
-        faults=faults,
+        faults=tuple(replace(each, source=legible(each.source)) for each in faults),
         notes=about.notes,
         least_confident=[shown[i] for i in doubted if shown[i].record.picture],
         confidently_wrong=[shown[i] for i in wrong if shown[i].record.picture],

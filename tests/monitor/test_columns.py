@@ -101,7 +101,8 @@ def test_new_files_one_by_one_give_what_all_at_once_give() -> None:
 
 
 def test_columns_are_saved_and_loaded() -> None:
-    columns = update(empty(2), [("a", line("a", run="run-1") + b"rubbish\n"), ("b", b"")])
+    rubbish = [("a", line("a", run="run-1") + b"rubbish\n"), ("\udcff\ud800", b"rubbish\n")]
+    columns = update(empty(2), [*rubbish, ("b", b"")])
     stream = io.BytesIO()
     save(columns, stream)
     stream.seek(0)

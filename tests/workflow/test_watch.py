@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -206,6 +207,38 @@ def test_what_cannot_be_read_is_told_with_its_place(world: World) -> None:
         ("a.jsonl", 2), ("a.jsonl", 3),
     ]  # fmt: skip
     assert world.json("monitor.json")["unreadable"] == 2
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_names_that_are_no_text_are_read_kept_and_shown(tmp_path: Path, pictures: bool) -> None:
+    try:
+        (tmp_path / os.fsdecode(b"w\xff") / "captures").mkdir(parents=True)
+    except OSError:
+        pytest.skip("needs a file system that takes any bytes as a name")
+    world = World(tmp_path / os.fsdecode(b"w\xff"))
+    world.capture(os.fsdecode(b"bad\xfe.jsonl"), [line(0, 0.9), b"rubbish\n"])
+    for _ in range(2):  # the second time from what is kept
+        seen = world.watch(pictures=pictures)
+        assert len(seen.sheet.window) == 1
+        told = world.json("monitor.json")
+        assert told["place"].endswith("/w\\udcff/captures")
+        assert told["faults"][0].split(": ")[0].endswith("/09/bad\\udcfe.jsonl:2")
+        assert "bad\\udcfe.jsonl:2" in seen.page.read_text("utf-8")
+
+
+def test_a_folder_that_cannot_be_listed_is_named(world: World) -> None:
+    world.capture("a.jsonl", [line(0, 0.9)])
+    deep = os.open(world.folder / "captures", os.O_RDONLY)
+    for _ in range(20):  # longer than any path may be, which keeps root out as well
+        os.mkdir("d" * 250, dir_fd=deep)
+        deep, before = os.open("d" * 250, os.O_RDONLY, dir_fd=deep), deep
+        os.close(before)
+    os.close(deep)
+    with pytest.raises(
+        ValueError, match=r"^folder '.*/captures/d+/.*' cannot be listed: File name"
+    ):
+        world.watch()
+    assert not (world.folder / "report").exists()
 
 
 def test_a_picture_that_comes_again_counts_once(world: World) -> None:
