@@ -205,3 +205,16 @@ def _revive(found: dict[str, Any]) -> Any:
     if found.keys() == {"$time"}:
         return datetime.fromtimestamp(found["$time"], UTC)
     return found
+
+
+def given_members(**members: Any) -> dict[str, Any]:
+    """The members that a request gave."""
+    return {member: value for member, value in members.items() if value is not None}
+
+
+def listed(member: str, members: tuple[str, ...], page: dict[str, Any]) -> dict[str, Any]:
+    """A page of descriptions as a List operation's result."""
+    summaries = [
+        {key: about[key] for key in members if key in about} for about in page.pop("descriptions")
+    ]
+    return {member: summaries, **page}
