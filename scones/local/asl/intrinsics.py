@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 
 import base64
 import binascii
-import hashlib
 import json
 import math
 import random
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from scones.local.asl.digest import digest
 from scones.local.asl.errors import INTRINSIC_FAILURE, StatesError
 from scones.local.asl.paths import Path, Scene, compile_path
 from scones.local.asl.text import dump, load, whole
@@ -189,17 +189,8 @@ def _decode(text: str) -> str:
 
 
 def _hash(value: Any, algorithm: str) -> str:
-    names = {
-        "MD5": "md5",
-        "SHA-1": "sha1",
-        "SHA-256": "sha256",
-        "SHA-384": "sha384",
-        "SHA-512": "sha512",
-    }
-    if algorithm not in names:
-        raise ValueError(f"the algorithm must be one of {', '.join(names)}, not {algorithm!r}")
     text = _short(value if isinstance(value, str) else dump(value))
-    return hashlib.new(names[algorithm], whole(text).encode(), usedforsecurity=False).hexdigest()
+    return digest(whole(text), algorithm)
 
 
 def _merge(first: Any, second: Any, deep: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
-import hashlib
 import random
 import uuid
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 from jsonata.utils import Utils
 
+from scones.local.asl.digest import digest
 from scones.local.asl.text import load
 
 _MOST_ITEMS = 1000
@@ -43,18 +43,7 @@ def _range(first: Any = None, last: Any = None, step: Any = None, *_: Any) -> An
 
 
 def _hash(text: Any = None, algorithm: Any = "SHA-256", *_: Any) -> Any:
-    if _absent(text):
-        return None
-    names = {
-        "MD5": "md5",
-        "SHA-1": "sha1",
-        "SHA-256": "sha256",
-        "SHA-384": "sha384",
-        "SHA-512": "sha512",
-    }
-    if algorithm not in names:
-        raise ValueError(f"the algorithm of $hash is one of {', '.join(names)}")
-    return hashlib.new(names[algorithm], str(text).encode(), usedforsecurity=False).hexdigest()
+    return None if _absent(text) else digest(str(text), algorithm)
 
 
 def _random(seed: Any = None, *_: Any) -> float:
