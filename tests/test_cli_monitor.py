@@ -69,3 +69,14 @@ def test_one_record_is_told_as_one_and_called_neither_well_nor_ill(tmp_path: Pat
     assert "Too few to say: 1 record, and even a coarse drift would show only after 30." in shown
     for wrong in ("1 records", "1 pictures", "No drift", "no drift"):
         assert wrong not in shown
+
+
+def test_a_webhook_that_fails_takes_nothing_from_what_is_printed(tmp_path: Path) -> None:
+    captured(tmp_path, [0.9 + i % 7 / 100 for i in range(200)] + [0.55] * 100)
+    hook = ["--webhook", "http://127.0.0.1:9/"]
+    told = [monitor(tmp_path, *words) for words in (hook, hook, [], [])]
+    changed = "changed       confidence: drift"
+    assert [(status, changed in lines) for status, lines in told] == [
+        (2, True), (2, False), (0, True), (0, False),
+    ]  # fmt: skip
+    assert all(lines[-1].startswith("report ") for _, lines in told)

@@ -3,6 +3,7 @@
 import sys
 import textwrap
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -132,30 +133,31 @@ def monitor(
         role=role, region=region, bucket=bucket,
     )  # fmt: skip
     check_folder(settings.report_dir)
-    tells = [] if webhook is None else [to_webhook(webhook)]
-    audience = [each for each in (webhook, topic) if each is not None]
+    tells = {} if webhook is None else {webhook: to_webhook(webhook)}
     raised: tuple[str, ...] = ()
     cloud = question.needs_cloud or topic is not None
     with connected(settings) if cloud else nullcontext() as clients:
         if topic is not None and clients is not None:
-            tells.append(to_topic(clients, topic))
-        seen = watch(clients, settings, question, progress(), audience=audience)
+            tells[topic] = to_topic(clients, topic)
+        # What a run prints that sends messages too takes nothing from a look at a terminal.
+        printed = " ".join(["standard output", *tells])
+        seen = watch(clients, settings, question, progress())
         _say(seen)
+        tell(seen, {printed: lambda _, changes, __: _print(each.move() for each in changes)})
+        _paragraph("report", legible(str(seen.page)))
+        sys.stdout.flush()
         tell(seen, tells)
         raised = seen.findings.alarms
+        tells[printed] = lambda _, changes, __: _print(each.line() for each in changes)
         try:
             while pause_s is not None:
                 time.sleep(pause_s)
                 try:
-                    seen = watch(clients, settings, question, audience=audience)
+                    seen = watch(clients, settings, question)
+                    raised = seen.findings.alarms
                     tell(seen, tells)
                 except (ValueError, *CloudError) as error:  # a webhook or S3 may be back next time
                     typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
-                    continue
-                raised = seen.findings.alarms
-                for change in seen.changes:
-                    _paragraph("changed", change.line())
-                sys.stdout.flush()
         except KeyboardInterrupt:
             typer.echo(f"Watched until now; the report is {legible(str(seen.page))}", err=True)
     named_ones = [alarm for alarm in raised if alarm in fatal]
@@ -165,9 +167,8 @@ def monitor(
 
 
 def _say(seen: "Watched") -> None:
-    """Every verdict as a paragraph, which of them changed, and where the report is."""
+    """Every verdict as a paragraph, and what was read."""
     from scones.monitor.verdict import number
-    from scones.workflow.files import legible
 
     for note in seen.subject.notes:
         _paragraph("NOTE", note)
@@ -179,9 +180,11 @@ def _say(seen: "Watched") -> None:
     faults = f"; {number(len(sheet.faults), 'line')} could not be read" if sheet.faults else ""
     read = number(len(sheet.window), "record")
     _paragraph("read", f"{read}{different} at {sheet.place}{faults}")
-    for change in seen.changes:
-        _paragraph("changed", change.move())
-    _paragraph("report", legible(str(seen.page)))
+
+
+def _print(changes: Iterable[str]) -> None:
+    for each in changes:
+        _paragraph("changed", each)
     sys.stdout.flush()
 
 

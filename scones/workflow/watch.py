@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scones.clients import Clients
+from scones.clients import Clients, CloudError
 from scones.gate.heldout import Baseline
 from scones.monitor import columns, monitor_page, pictures
 from scones.monitor.capture import Record, read_records
@@ -46,11 +46,8 @@ class Watched:
     subject: Subject
     sheet: Sheet
     page: Path
-    changes: tuple[Change, ...]
-    """Since the verdicts were last told."""
+    question: Question
     cache: Cache
-    states_name: str
-    """Under which the cache keeps what was told."""
 
     @property
     def findings(self) -> Findings:
@@ -85,14 +82,11 @@ def watch(
     question: Question,
     steps: Steps = silent,
     clock: Callable[[], float] = time.time,
-    audience: Sequence[str] = (),
 ) -> Watched:
     """Judge what is captured by now, and write the report.
 
-    What changed, is seen from what was last told to the same `audience` (addresses that messages go
-    to) on the same question: a look at a terminal takes no message from a webhook. `clients` may be
-    None where the question needs no cloud. Raises ValueError for a question that cannot be
-    answered.
+    `clients` may be None where the question needs no cloud. Raises ValueError for a question that
+    cannot be answered.
     """
     with steps("monitor") as step:
         step.say("what is watched")
@@ -110,24 +104,34 @@ def watch(
         step.say("charts and page")
         folder = settings.report_dir / FOLDER
         write(folder, list(monitor_page.files(sheet)))
-        told = _told_under(question, audience)
-        changes = tuple(changed(cache.states(told), findings))
-        return Watched(about, sheet, folder / "monitor.html", changes, cache, told)
+        return Watched(about, sheet, folder / "monitor.html", question, cache)
 
 
-def tell(seen: Watched, tells: Sequence[Tell]) -> None:
-    """Send what changed, if anything did, and note that it is told.
+def tell(seen: Watched, tells: Mapping[str, Tell]) -> None:
+    """Tell each address what changed since it was last told on this question.
 
-    Raises ValueError where a message could not be sent: the next look finds the changes again.
+    An address that took its message is noted at once; one that did not is raised when all others
+    are told, as ValueError or one of CloudError, and the next look finds its changes again.
     """
-    if seen.changes:
-        for each in tells:
-            each(seen.sheet.place, seen.changes, seen.sheet.made_at.timestamp())
-    seen.cache.keep_states(seen.states_name, states(seen.findings))
+    failed: list[Exception] = []
+    for address, send in tells.items():
+        name = _told_under(seen.question, address)
+        changes = changed(seen.cache.states(name), seen.findings)
+        try:
+            if changes:
+                send(seen.sheet.place, changes, seen.sheet.made_at.timestamp())
+        except (ValueError, *CloudError) as error:
+            failed.append(error)
+        else:
+            seen.cache.keep_states(name, states(seen.findings))
+    if len(failed) > 1:
+        raise ValueError("; ".join(str(each) for each in failed)) from failed[0]
+    if failed:
+        raise failed[0]
 
 
-def _told_under(question: Question, audience: Sequence[str]) -> str:
-    asked = json.dumps([question.truth, question.baseline, question.threshold, sorted(audience)])
+def _told_under(question: Question, address: str) -> str:
+    asked = json.dumps([question.truth, question.baseline, question.threshold, address])
     return f"states-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
 
 
