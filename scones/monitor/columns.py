@@ -24,6 +24,9 @@ Keys = NDArray[np.uint64]
 
 CHUNK = 20_000
 """Lines that are held until they are packed."""
+VERSION = 1
+"""Of what is saved: another one where a later `load` would take it for something else. Files of
+before versions begin with the number of classes and lack a member, so none of them loads."""
 LOWEST = np.uint64(0xFFFF)
 """The bits of a key that tell at once that it is none of a few."""
 HELD_BYTES = 1 << 24
@@ -163,6 +166,7 @@ def grow(
 class Saved(msgspec.Struct, array_like=True):
     """What stands before the kept arrays."""
 
+    version: int
     num_classes: int
     num_records: int
     constant: list[str]
@@ -177,18 +181,22 @@ def save(columns: Columns, stream: BinaryIO) -> None:
     constant = [name for name, each in arrays.items() if len(each) and (each == each[0]).all()]
     files = [_name_bytes(name) for name in columns.files]
     faults = [(_name_bytes(fault.source), fault.line, fault.reason) for fault in columns.faults]
-    told = msgspec.msgpack.encode(Saved(columns.num_classes, len(columns), constant, files, faults))
+    told = msgspec.msgpack.encode(
+        Saved(VERSION, columns.num_classes, len(columns), constant, files, faults)
+    )
     stream.write(len(told).to_bytes(8, "little") + told)
     for name, each in arrays.items():
         stream.write(np.ascontiguousarray(each[:1] if name in constant else each).data)
 
 
 def load(stream: BinaryIO) -> Columns:
-    """Read what `save` wrote; ValueError where it is something else."""
+    """Read what `save` wrote; ValueError where it is something else, or of another version."""
     try:
         told = msgspec.msgpack.decode(
             stream.read(int.from_bytes(stream.read(8), "little")), type=Saved
         )
+        if told.version != VERSION:
+            raise ValueError(f"version {told.version}, not {VERSION}")
         arrays = {name: _array(name, told, stream) for name in _ARRAYS}
         files = tuple(_name(each) for each in told.files)
         faults = tuple(Fault(_name(source), line, reason) for source, line, reason in told.faults)

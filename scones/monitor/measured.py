@@ -17,6 +17,8 @@ from scones.monitor.capture import Record, read_records
 from scones.monitor.pictures import Measures, measure
 
 Floats = NDArray[np.float64]
+VERSION = 1
+"""Of what is saved: another one where a measure means something else than it did."""
 _NUMBERS = ("brightness", "contrast", "sharpness", "size")
 
 
@@ -82,7 +84,9 @@ def of_records(records: Sequence[Record]) -> tuple[list[float], list[Measures]]:
 
 def save(measured: Measured, stream: BinaryIO) -> None:
     """Write to a binary stream, as numpy's .npz."""
-    told = json.dumps({"formats": measured.formats, "num_files": measured.num_files})
+    told = json.dumps(
+        {"version": VERSION, "formats": measured.formats, "num_files": measured.num_files}
+    )
     np.savez(
         stream, told=np.frombuffer(told.encode(), np.uint8), at_N=measured.at_N,
         values_N4=measured.values_N4, format_N=measured.format_N,
@@ -90,11 +94,18 @@ def save(measured: Measured, stream: BinaryIO) -> None:
 
 
 def load(stream: BinaryIO) -> Measured:
-    """Read what `save` wrote; ValueError where it is something else."""
+    """Read what `save` wrote; ValueError where it is something else, or of another version."""
     try:
         with np.load(stream, allow_pickle=False) as archive:
             told = json.loads(archive["told"].tobytes())
+            if told["version"] != VERSION:
+                raise ValueError(f"version {told['version']}, not {VERSION}")
             at_N, values_N4, format_N = (archive[n] for n in ("at_N", "values_N4", "format_N"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            formats, num_files = tuple(told["formats"]), int(told["num_files"])
+    except _BROKEN as error:
         raise ValueError(f"these are no saved measures: {error}") from error
-    return Measured(at_N, values_N4, format_N, tuple(told["formats"]), told["num_files"])
+    return Measured(at_N, values_N4, format_N, formats, num_files)
+
+
+_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy and JSON raise over a file that is something else."""

@@ -4,14 +4,16 @@ import base64
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from scones.monitor import labels
-from scones.monitor.capture import capture_files, read_folder, read_records
-from scones.monitor.columns import Columns, empty, keys, load, save, update
+from scones.monitor.capture import Fault, capture_files, read_folder, read_records
+from scones.monitor.columns import VERSION, Columns, empty, keys, load, save, update
 from scones.monitor.windows import UNKNOWN, window
 
 NAMES = ("bicycle", "motorcycle")
@@ -115,6 +117,28 @@ def test_a_broken_cache_is_refused(cut: int) -> None:
     save(update(empty(2), [("a", line("a"))]), stream)
     with pytest.raises(ValueError, match="no saved columns"):
         load(io.BytesIO(stream.getvalue()[:cut]))
+
+
+def test_columns_of_another_version_are_refused() -> None:
+    stream = io.BytesIO()
+    save(update(empty(2), [("a", line("a"))]), stream)
+    content = bytearray(stream.getvalue())
+    place = 9  # behind a length of eight bytes and the mark of a list
+    assert content[place] == VERSION
+    content[place] += 1
+    with pytest.raises(ValueError, match=f"no saved columns: version {VERSION + 1}, not {VERSION}"):
+        load(io.BytesIO(content))
+    before = msgspec.msgpack.encode([2, 1, [], ["a"], []])  # as it was without a version
+    with pytest.raises(ValueError, match="no saved columns"):
+        load(io.BytesIO(len(before).to_bytes(8, "little") + before + bytes(content[-44:])))
+
+
+def test_a_version_has_its_bytes() -> None:
+    """`ours`: whoever changes what is saved, or what it means, gives it another version."""
+    columns = update(empty(2), [("a", line("a", run="run-1"))], pictures=True)
+    stream = io.BytesIO()
+    save(replace(columns, faults=(Fault("a", 2, "no line"),)), stream)
+    assert (VERSION, hashlib.sha256(stream.getvalue()).hexdigest()[:16]) == (1, "a384e778d2c797fc")
 
 
 def test_truth_joins_as_it_joins_records() -> None:

@@ -240,6 +240,19 @@ def test_only_new_files_are_read(world: World) -> None:
     assert (count(), len(read)) == (2, 2)
 
 
+def test_what_another_version_kept_is_read_anew(world: World) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    world.capture("a.jsonl", [line(i, 0.9, png.encode(each)) for i, each in enumerate(noise)])
+    before = world.watch()
+    path = before.cache.folder / "columns.msgpack"
+    kept = path.read_bytes()
+    place = 9  # of the version, behind a length of eight bytes and the mark of a list
+    path.write_bytes(kept[:place] + bytes([kept[place] + 1]) + kept[place + 1 :])
+    after = world.watch()
+    assert path.read_bytes() == kept
+    assert (len(after.sheet.window), after.sheet.measures) == (4, before.sheet.measures)
+
+
 def test_what_cannot_be_read_is_told_with_its_place(world: World) -> None:
     world.capture("a.jsonl", [line(0, 0.9), b"{\n", line(1, float("nan"))])
     seen = world.watch()
