@@ -1,6 +1,7 @@
 """What `scones monitor` prints of a folder of captures, where it writes, and how it exits."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,34 @@ def test_a_webhook_that_fails_takes_nothing_from_what_is_printed(tmp_path: Path)
         (2, True), (2, False), (0, True), (0, False),
     ]  # fmt: skip
     assert all(lines[-1].startswith("report ") for _, lines in told)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--fail-on", "bias"], "--fail-on is 'bias'; it should be among suspended, biased, drift"),
+        (["--every", "often"], "every is 'often'; it should be a time such as 30s"),
+        (["--webhook", "ftp://x"], "webhook is 'ftp://x'; it should begin with http"),
+        (["--report-dir", "/dev/null/x"], "cannot be written; choose another with --report-dir"),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_typed(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    captured(tmp_path, [0.9])
+    command = [sys.executable, "-c", "from scones.cli import main; main()", "monitor", "captures"]
+    ran = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("command", ["simulate", "monitor", "review", "retrain"])
+def test_the_help_tells_what_is_so_without_an_option_in_one_way(command: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "from scones.cli import main; main()", command, "--help"],
+        capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"}, check=True,
+    )  # fmt: skip
+    assert "[default" not in ran.stdout
+    assert "[0.5]" in ran.stdout or command != "simulate"
+    assert max(map(len, ran.stdout.splitlines())) <= 80

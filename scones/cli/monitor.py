@@ -27,6 +27,7 @@ from scones.cli.options import (
     Seed,
     Target,
     Threshold,
+    option,
     progress,
     settle,
     settle_training,
@@ -40,12 +41,13 @@ commands = typer.Typer()
 ALARMED = 3
 """Exit status where an alarm was raised that --fail-on names; 2 is a mistake, 1 a failure."""
 FOLLOW_S = 10.0
+REQUESTS, TO_REVIEW = 1000, 20
 
 
 @commands.command()
 def simulate(
-    count: Annotated[int | None, typer.Option(help="Requests in all. [1000]")] = None,
-    balance: Annotated[float, typer.Option(help="Share of the first class.")] = 0.5,
+    count: Annotated[int | None, option("Requests in all.", REQUESTS)] = None,
+    balance: Annotated[float, option("Share of the first class.", 0.5)] = 0.5,
     rate: Annotated[str | None, typer.Option(help="Such as 5/s, 90/m or 1000/h.")] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="With --rate: 30s, 10m, 2h.")
@@ -53,7 +55,7 @@ def simulate(
     drift: Annotated[
         str | None, typer.Option(help="blur, dark, jpeg (pictures) or label-shift (their mix).")
     ] = None,
-    after: Annotated[int, typer.Option(help="How many requests come before the drift.")] = 0,
+    after: Annotated[int, option("Requests before the drift.", 0)] = 0,
     straight: Annotated[
         bool, typer.Option("--straight", help="To the endpoint, past the machine.")
     ] = False,
@@ -73,10 +75,10 @@ def simulate(
 
     paced = None if rate is None else per_second(rate)
     if duration is not None and (paced is None or count is not None):
-        raise ValueError(f"for is {duration!r}; it goes with --rate and without --count")
+        raise ValueError(f"--for is {duration!r}; it goes with --rate and without --count")
     if duration is not None and paced is not None:
-        count = max(1, round(paced * seconds(duration, "for")))
-    plan = Plan(1000 if count is None else count, balance, paced, drift, after, straight)
+        count = max(1, round(paced * seconds(duration, "--for")))
+    plan = Plan(REQUESTS if count is None else count, balance, paced, drift, after, straight)
     settings = settle(
         parallel=parallel, seed=seed, home=home, target=target, role=role, region=region,
         bucket=bucket,
@@ -105,7 +107,7 @@ def monitor(
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="URL that gets changes as JSON.")] = None,
     topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic for changes.")] = None,
-    pictures: Annotated[bool, typer.Option(help="Look at the pictures, too.")] = True,
+    pictures: Annotated[bool, option("Look at the pictures, too.", "yes")] = True,
     classes: Classes = None,
     threshold: Threshold = None,
     parallel: Parallel = None,
@@ -197,7 +199,7 @@ def _paragraph(label: str, text: str) -> None:
 
 @commands.command()
 def review(
-    count: Annotated[int, typer.Option(help="Pictures at most.")] = 20,
+    count: Annotated[int, option("Pictures at most.", TO_REVIEW)] = TO_REVIEW,
     only_list: Annotated[bool, typer.Option("--list", help="Name them, ask nothing.")] = False,
     parallel: Parallel = None,
     home: Home = None,

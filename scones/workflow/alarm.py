@@ -94,5 +94,5 @@ def named(text: str | None) -> set[str]:
     wanted = {each.strip() for each in (text or "").split(",") if each.strip()}
     unknown = sorted(wanted - set(ALARMS))
     if unknown:
-        raise ValueError(f"fail_on is {unknown[0]!r}; it should be among {', '.join(ALARMS)}")
+        raise ValueError(f"--fail-on is {unknown[0]!r}; it should be among {', '.join(ALARMS)}")
     return wanted

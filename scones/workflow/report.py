@@ -60,7 +60,8 @@ def check_folder(folder: Path) -> None:
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise ValueError(
-            f"report_dir is {str(folder)!r}, which cannot be written; give a folder of yours"
+            f"report_dir is {str(folder)!r}, which cannot be written; "
+            "choose another with --report-dir"
         )
 
 
@@ -81,7 +82,7 @@ def write(folder: Path, files: Sequence[tuple[str, bytes]], may_make: Collection
     except OSError as error:
         raise ValueError(
             f"report_dir is {str(folder)!r}, which cannot be written ({error.strerror}); "
-            "give a folder of yours"
+            "choose another with --report-dir"
         ) from error
 
 

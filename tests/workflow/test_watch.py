@@ -370,7 +370,9 @@ def test_a_wrong_question_is_refused(world: World, asked: dict[str, Any], said: 
 def test_an_absent_folder_an_unknown_alarm_and_a_wrong_webhook_are_refused(world: World) -> None:
     with pytest.raises(ValueError, match="there is no folder"):
         watch(None, world.settings, Question(str(world.folder / "nowhere")))
-    with pytest.raises(ValueError, match="fail_on is 'bias'; it should be among suspended, biased"):
+    with pytest.raises(
+        ValueError, match="--fail-on is 'bias'; it should be among suspended, biased"
+    ):
         named("drift,bias")
     with pytest.raises(ValueError, match="should begin with http"):
         to_webhook("ftp://x")
