@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -38,6 +38,7 @@ from scones.monitor.plots import (
     Point,
     both,
     confidence_over_time,
+    in_percent,
     plain,
 )  # fmt: skip
 from scones.monitor.windows import Window
@@ -82,7 +83,7 @@ def confidence(window: Window, threshold: float) -> Chart:
             )  # fmt: skip
             axes.set_ylim(floor, 1 + (1 - floor) * 0.03)
             axes.set_ylabel(window.class_names[k])
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            in_percent(axes.yaxis)
             side.tick_params(labelleft=False)
             for each in (axes, side):
                 each.axhline(threshold, color=GATE, linestyle=DASHES, linewidth=1.3, zorder=5)
@@ -115,7 +116,7 @@ def balance(window: Window, expected_K: Floats | None = None) -> Chart:
         name = f"called {window.class_names[0]}" if len(shown) == 1 else "share of calls"
         axes.set_ylim(0, 1)
         axes.set_ylabel(name)
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        in_percent(axes.yaxis)
         _by_number(axes, window.at_N)
         plain(axes)
         if len(shown) > 1:
@@ -317,8 +318,8 @@ def _nothing(axes: Axes, words: str) -> None:
 
 
 def _both_percent(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    in_percent(axes.xaxis)
+    in_percent(axes.yaxis, decimals=None)
 
 
 def _power(value: float, _place: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
@@ -77,9 +78,15 @@ class Point:
 
 
 def confidence_over_time(
-    points: Sequence[Point], classes: Sequence[str], threshold: float
+    points: Sequence[Point],
+    classes: Sequence[str],
+    threshold: float,
+    before: Sequence[tuple[datetime, float]] = (),
 ) -> Chart:
     """Every record's confidence by its time, and how the confidences spread, on the right.
+
+    `before`: until when, and at which threshold, earlier gates stood, the oldest first; each has
+    its line over its own time.
 
     Points may come in any order. SageMaker cuts times to whole seconds, so those of one second are
     spread over it in the order given. Stretches with a long silence between them stand side by
@@ -91,21 +98,25 @@ def confidence_over_time(
         widths = _widths(stretches)
         grid = GridSpec(1, len(stretches) + 1, figure, width_ratios=[*widths, 1 / 7])
         first: Axes | None = None
-        floor = _floor(points, len(classes), threshold)
+        thresholds = {threshold, *(each for _, each in before)}
+        floor = _floor(points, len(classes), min(thresholds))
         for place, stretch in enumerate(stretches):
             axes = figure.add_subplot(grid[0, place], sharey=first)
             first = first or axes
             _scatter(axes, stretch, classes, len(points) > MANY)
             _time_axis(axes, stretch, widths[place])
-            _gate_line(axes, threshold)
+            _gate_lines(axes, threshold, before if stretch else ())
             axes.tick_params(labelleft=axes is first)
             plain(axes)
         assert first is not None, "there is at least one stretch, be it empty"
         first.set_ylim(floor, 1 + (1 - floor) * 0.04)
         first.set_ylabel("confidence")
-        first.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _spread_beside(figure.add_subplot(grid[0, -1], sharey=first), points, classes, threshold)
-        handles = _legend(classes, threshold)
+        in_percent(first.yaxis)
+        beside = figure.add_subplot(grid[0, -1], sharey=first)
+        _spread_beside(beside, points, classes)
+        if len(thresholds) == 1:
+            _gate_lines(beside, threshold, ())
+        handles = _legend(classes, threshold, before)
         figure.legend(
             handles=handles, loc="outside upper left", ncols=len(handles), frameon=False,
             handletextpad=0.4, columnspacing=1.4,
@@ -128,7 +139,7 @@ def training_curve(epochs: Sequence[Epoch]) -> Chart:
         axes.set_xlabel("epoch")
         axes.set_ylabel("accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        in_percent(axes.yaxis)
         plain(axes)
         figure.legend(loc="outside upper left", ncols=2, frameon=False)
         return both(figure, "Training curve")
@@ -151,8 +162,8 @@ def risk_by_coverage(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Cha
         axes.set_xlabel("share accepted")
         axes.set_ylabel("wrong among accepted")
         axes.set_ylim(bottom=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0))
+        in_percent(axes.xaxis)
+        in_percent(axes.yaxis, decimals=None)
         plain(axes)
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
         return both(figure, "Risk by coverage")
@@ -214,7 +225,9 @@ def _scatter(axes: Axes, points: Sequence[Point], classes: Sequence[str], many: 
         )
 
 
-def _legend(classes: Sequence[str], threshold: float) -> list[Line2D]:
+def _legend(
+    classes: Sequence[str], threshold: float, before: Sequence[tuple[datetime, float]]
+) -> list[Line2D]:
     """Marks of full size and strength, however small and faint those in the chart are."""
     marks = [
         Line2D(
@@ -223,8 +236,10 @@ def _legend(classes: Sequence[str], threshold: float) -> list[Line2D]:
         )
         for label, name in enumerate(classes)
     ]  # fmt: skip
-    gate = Line2D([], [], color=GATE, linestyle=DASHES, label=f"threshold {threshold:.4g}")
-    return [*marks, gate]
+    told, others = f"threshold {threshold:.4g}", list(dict.fromkeys(each for _, each in before))
+    if set(others) - {threshold}:
+        told += f" (before: {', '.join(f'{each:.4g}' for each in others)})"
+    return [*marks, Line2D([], [], color=GATE, linestyle=DASHES, label=told)]
 
 
 def _time_axis(axes: Axes, stretch: Sequence[Point], width: float) -> None:
@@ -255,13 +270,21 @@ def _ticks(first: datetime, last: datetime, count: int) -> tuple[list[datetime],
     return ticks, [f"{each:{pattern if step.seconds % 60 == 0 else '%H:%M:%S'}}" for each in ticks]
 
 
-def _gate_line(axes: Axes, threshold: float) -> None:
-    axes.axhline(threshold, color=GATE, linestyle=DASHES, linewidth=1.3, zorder=3)
+def _gate_lines(axes: Axes, threshold: float, before: Sequence[tuple[datetime, float]]) -> None:
+    """Each gate over its own time, as far as the axes show it, with a step between two."""
+    start, end = axes.get_xlim()
+    edges = [start, *(min(max(until.timestamp(), start), end) for until, _ in before), end]
+    gates = [*(each for _, each in before), threshold]
+    corners = [
+        (at, each)
+        for (first, last), each in zip(pairwise(edges), gates, strict=True)
+        if first < last
+        for at in (first, last)
+    ]
+    axes.plot(*zip(*corners, strict=True), color=GATE, linestyle=DASHES, linewidth=1.3, zorder=3)
 
 
-def _spread_beside(
-    axes: Axes, points: Sequence[Point], classes: Sequence[str], threshold: float
-) -> None:
+def _spread_beside(axes: Axes, points: Sequence[Point], classes: Sequence[str]) -> None:
     low, high = axes.get_ylim()
     bins = np.linspace(low, 1.0, 26)
     axes.hist(
@@ -272,7 +295,6 @@ def _spread_beside(
         color=[COLOURS[label % len(COLOURS)] for label in range(len(classes))],
         alpha=0.85,
     )
-    _gate_line(axes, threshold)
     axes.set_ylim(low, high)
     axes.tick_params(labelleft=False)
     axes.set_xlim(0, None if points else 1)
@@ -284,6 +306,11 @@ def _spread_beside(
 
 def _confidences(points: Sequence[Point]) -> NDArray[np.float64]:
     return np.array([point.confidence for point in points], dtype=np.float64)
+
+
+def in_percent(axis: Axis, decimals: int | None = 0) -> None:
+    """Shares as the text writes them, 93 %; with as many decimals as need be if None."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals, "\N{NO-BREAK SPACE}%"))
 
 
 def plain(axes: Axes) -> None:

@@ -65,8 +65,9 @@ class Material:
     """The model's card.json; empty where it has none."""
     promises: Sequence[str] = ()
     """A sentence for each class's certificate."""
-    thresholds_before: Sequence[float] = ()
-    """Of the earlier deployments that `records` are of; the present one's is `threshold`."""
+    gates_before: Sequence[tuple[datetime, float]] = ()
+    """Until when, and at which threshold, the gates of the earlier deployments stood that `records`
+    are of, the oldest first; the present one's is `threshold`."""
     names: Mapping[str, str] = field(default_factory=dict)
     """bucket, endpoint, state_machine, training_job."""
     seconds: Mapping[str, float | None] = field(default_factory=dict)

@@ -53,7 +53,9 @@ def draw(report: Report) -> dict[str, Picture]:
     """Every picture by its file's name without the ending."""
     material = report.material
     points = [plots.Point(e.record.inferred_at, e.confidence, e.label) for e in report.history]
-    chart = plots.confidence_over_time(points, material.classes, material.threshold)
+    chart = plots.confidence_over_time(
+        points, material.classes, material.threshold, material.gates_before
+    )
     pictures = {"confidence": Picture(chart.png, chart.svg)}
     for name, history, title in (
         ("machine-succeeded", material.succeeded_history, "An execution that succeeded"),
@@ -144,18 +146,19 @@ def _card(judged: Judged, report: Report) -> dict[str, Any]:
 
 
 def _gated(report: Report) -> str:
-    """Which records the dashed line holds for: it is the present deployment's."""
+    """What the dashed line means, and where it is another deployment's."""
     material = report.material
     before = len(report.history) - len(report.judged)
-    refused = "What lies below the dashed line is refused"
     if not before:
-        return f"{refused}."
+        return "What lies below the dashed line is refused."
     since = material.deployed_at.strftime("%d %B, %H:%M:%S UTC")
-    stood = " or ".join(f"{each:.4g}" for each in material.thresholds_before)
+    stood = " or ".join(
+        f"{each:.4g}" for each in sorted({each for _, each in material.gates_before})
+    )
     at = f", gated at {stood}" if stood else ""
     return (
-        f"{refused} from {since} on. {counted(before, 'request')} before that went to earlier "
-        f"deployments{at}."
+        "What lies below the dashed line of its deployment is refused. "
+        f"{counted(before, 'request')} before {since} went to earlier deployments{at}."
     )
 
 

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def gather(clients: Clients, step: Step) -> Material:
         succeeded_history=_history(clients, succeeded),
         failed_history=_history(clients, refused),
         faults=faults,
-        thresholds_before=thresholds_before(records, deployments),
+        gates_before=gates_before(records, deployments),
         names={
             "bucket": clients.bucket,
             "endpoint": deployment.endpoint,
@@ -144,7 +145,7 @@ def captured(
     """
     flushed = clients.flush()
     deadline = clients.clock() + CAPTURE_WAIT_S
-    since = deployment.deployed_at.replace(microsecond=0)
+    since = _since(deployment)
     contents: dict[str, bytes] = {}
     while True:
         _fetch(clients, deployment, contents)
@@ -172,17 +173,26 @@ def of_same_pictures(records: Sequence[Record], deployments: Sequence[Deployment
     ]
 
 
-def thresholds_before(
+def gates_before(
     records: Sequence[Record], deployments: Sequence[Deployment]
-) -> tuple[float, ...]:
-    """Those at which records of earlier deployments than the newest were gated, ascending."""
-    served = [by for by in _served(records, deployments) if by is not deployments[-1]]
-    return tuple(sorted({by.threshold for by in served}))
+) -> tuple[tuple[datetime, float], ...]:
+    """Until when, and at which threshold, records of earlier deployments than the newest were
+    gated, the oldest first.
+    """
+    served = {id(by) for by in _served(records, deployments)}
+    earlier = [each for each in deployments[:-1] if id(each) in served]
+    ends = [_since(each) for each in (*earlier, deployments[-1])][1:]
+    return tuple((end, each.threshold) for end, each in zip(ends, earlier, strict=True))
+
+
+def _since(deployment: Deployment) -> datetime:
+    """Capture times are cut to whole seconds."""
+    return deployment.deployed_at.replace(microsecond=0)
 
 
 def _served(records: Sequence[Record], deployments: Sequence[Deployment]) -> list[Deployment]:
     """By which deployment each record was answered."""
-    since = [each.deployed_at.replace(microsecond=0) for each in deployments]
+    since = [_since(each) for each in deployments]
     return [deployments[max(0, bisect_right(since, record.inferred_at) - 1)] for record in records]
 
 

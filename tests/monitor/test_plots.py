@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -60,6 +61,41 @@ def test_a_class_has_its_colour_and_the_same_points_give_the_same_bytes() -> Non
     chart = confidence_over_time(points(30), CLASSES, 0.8)
     assert all(colour.lower() in chart.svg for colour in COLOURS[:2])
     assert chart == confidence_over_time(points(30), CLASSES, 0.8)
+
+
+def test_each_gate_has_its_line_over_its_own_time() -> None:
+    hours = [NOON + timedelta(hours=hour) for hour in (1, 2)]
+    drawn = points(300, 3 * 3600)
+    before = [(hours[0], 0.9), (hours[1], 0.6)]
+    stood = gate_line(confidence_over_time(drawn, CLASSES, 0.8, before).svg)
+    # Level at 0.9, down to 0.6 after a third, up to 0.8 after another.
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3), (x4, y4), (x5, y5) = stood
+    assert (y0, y2, y4) == pytest.approx((y1, y3, y5))
+    assert y0 < y4 < y2  # in SVG the lowest is the highest number
+    assert (x1, x3) == pytest.approx((x2, x4))
+    assert (x1 - x0) / (x5 - x0) == pytest.approx(1 / 3, abs=0.03)
+    assert (x3 - x0) / (x5 - x0) == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_a_gate_of_another_time_has_no_line_in_this_one() -> None:
+    chart = confidence_over_time(points(30), CLASSES, 0.8, [(NOON - timedelta(days=1), 0.6)])
+    assert len({y for _, y in gate_line(chart.svg)}) == 1
+    assert "threshold 0.8 (before: 0.6)" in chart.svg
+    same = confidence_over_time(points(30), CLASSES, 0.8, [(NOON, 0.8)])
+    assert "before" not in same.svg
+
+
+def gate_line(svg: str) -> list[tuple[float, float]]:
+    """The corners of the first dashed line in the gate's colour; the last in the legend aside."""
+    found = re.search(rf'd="([^"]*)"[^>]*stroke-dasharray[^>]*stroke: {GATE.lower()}', svg)
+    assert found, "no gate"
+    numbers = [float(each) for each in re.findall(r"-?[\d.]+", found[1])]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def test_shares_are_written_as_the_text_writes_them() -> None:
+    words = "".join(ElementTree.fromstring(confidence_over_time([], CLASSES, 0.8).svg).itertext())
+    assert "100\N{NO-BREAK SPACE}%" in words and not re.search(r"\d%", words)
 
 
 LOG = """

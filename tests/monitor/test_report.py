@@ -267,12 +267,14 @@ def test_seconds_and_names_reach_the_json() -> None:
     assert (told["bucket"], told["seconds"]) == ("b", {"stage": 1.5, "train": None})
 
 
-def test_the_page_says_whom_the_dashed_line_does_not_hold_for() -> None:
+def test_the_page_says_which_gate_earlier_requests_came_to() -> None:
     early = [record(i, 0.9, 0.1, at=NOON - timedelta(hours=1)) for i in (1, 2)]
-    given = material(records=[*early, record(3, 0.9, 0.1)], thresholds_before=(0.5, 0.95))
+    gates = ((NOON - timedelta(minutes=50), 0.95), (NOON, 0.5))
+    given = material(records=[*early, record(3, 0.9, 0.1)], gates_before=gates)
     page = made(given)["report.html"].decode()
-    assert "is refused from 20 November, 12:00:00 UTC on. 2 requests before that went to" in page
-    assert "earlier deployments, gated at 0.5 or 0.95." in page
+    assert "below the dashed line of its deployment is refused. 2 requests before 20 Nov" in page
+    assert "20 November, 12:00:00 UTC went to earlier deployments, gated at 0.5 or 0.95." in page
+    assert "threshold 0.8 (before: 0.95, 0.5)" in page
     assert "below the dashed line is refused.</p>" in made(material())["report.html"].decode()
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from scones.monitor.capture import Record
 from scones.workflow.deploy import Deployment
-from scones.workflow.report import of_same_pictures, thresholds_before
+from scones.workflow.report import gates_before, of_same_pictures
 
 START = datetime(2026, 11, 20, 12, 0, 0, 500_000, UTC)
 
@@ -36,10 +36,12 @@ def test_the_first_second_is_the_new_models() -> None:
     assert of_same_pictures([record(10, 0), record(9, 59)], deployments) == [record(10, 0)]
 
 
-def test_the_thresholds_of_earlier_deployments_that_have_records_are_told() -> None:
+def test_the_gates_of_earlier_deployments_that_have_records_are_told_with_their_ends() -> None:
     deployments = [
         deployment(place * 10, "sample", "a", "b", threshold=threshold)
         for place, threshold in enumerate((0.9, 0.7, 0.6, 0.5))
     ]
-    assert thresholds_before([record(1), record(21), record(31)], deployments) == (0.6, 0.9)
-    assert thresholds_before([record(31)], deployments) == ()
+    third, last = (START.replace(microsecond=0) + timedelta(minutes=minute) for minute in (20, 30))
+    records = [record(1), record(21), record(31)]
+    assert gates_before(records, deployments) == ((third, 0.9), (last, 0.6))
+    assert gates_before([record(31)], deployments) == ()
