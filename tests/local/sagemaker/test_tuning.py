@@ -406,14 +406,15 @@ def test_a_killed_cloud_goes_on_where_it_was(make_hosted: Any) -> None:
     before = Tuned(make_hosted(containers=CONTAINERS))
     before.create("survivor", before.config(jobs=4), before.static(pause_s="0.5"))
     before.hosted.until(lambda: before.jobs("survivor", StatusEquals="Completed"), bool)
-    died = before.jobs("survivor", StatusEquals="InProgress")
     done = before.jobs("survivor", StatusEquals="Completed")
     before.hosted.cloud.kill()
     after = Tuned(make_hosted(before.hosted.cloud.home, containers=CONTAINERS))
     about = after.ended("survivor")
     assert about["HyperParameterTuningJobStatus"] == "Completed"
     counters = about["TrainingJobStatusCounters"]
+    died = after.jobs("survivor", StatusEquals="Failed")
     assert (counters["Completed"], counters["RetryableError"]) == (4, len(died))
+    assert died
     jobs = after.jobs("survivor")
     assert [job for job in jobs if job in done] == done
     completed = [
