@@ -91,7 +91,7 @@ def confidence(window: Window, threshold: float) -> Chart:
         _by_number(rows[-1][0], window.at_N)
         rows[-1][1].set_xticks([])
         rows[-1][1].set_xlabel("records", fontsize=9)
-        _class_legend(figure, window.class_names, threshold)
+        _class_legend(figure, window.class_names, threshold, mean=True)
         return both(figure, "Confidence by record")
 
 
@@ -140,7 +140,7 @@ def martingale(at_N: Floats, confidences: Drift, pictures: Mapping[str, Drift]) 
             colour = INK if place == 0 else _colour(place - 1)
             axes.plot(
                 x, np.maximum(capital[some], -3), color=colour, lw=1.8 if place == 0 else 1.1,
-                linestyle=styles[place % 4], label=name,
+                linestyle=styles[place % 4], label=name, marker="o" if n == 1 else "", ms=4,
             )  # fmt: skip
             if drift.alarm is not None:
                 at = (drift.alarm + 0.5) * (len(at_N) / n)
@@ -171,13 +171,19 @@ def reliability_chart(confidence_N: Floats, right_N: NDArray[np.bool_]) -> Chart
         if len(found.count_B):
             # Where 95 % of the shares lie if the confidences are true.
             c_B, n_B = found.confidence_B, found.count_B
-            axes.fill_between(
-                c_B, stats.binom.ppf(0.025, n_B, c_B) / n_B, stats.binom.ppf(0.975, n_B, c_B) / n_B,
-                color=FAINT, alpha=0.25, lw=0, label="if calibrated",
-            )  # fmt: skip
-            axes.plot(c_B, found.accuracy_B, "o-", color=_colour(0), ms=5, lw=1.3, label="counted")
+            low_B, high_B = (stats.binom.ppf(q, n_B, c_B) / n_B for q in (0.025, 0.975))
+            if len(c_B) == 1:
+                axes.vlines(
+                    c_B, low_B, high_B, color=FAINT, alpha=0.25, lw=9, label="if calibrated"
+                )
+            else:
+                axes.fill_between(
+                    c_B, low_B, high_B, color=FAINT, alpha=0.25, lw=0, label="if calibrated"
+                )
+            axes.plot(c_B, found.accuracy_B, "o-", color=_colour(0), ms=5, lw=1.3, label="counted",
+                      clip_on=False)  # fmt: skip
             told = f"gap {100 * found.ece:.1f} points; calibrated: below {100 * found.ece_null:.1f}"
-            axes.set_title(f"{told} (n = {len(confidence_N)})", fontsize=9)
+            axes.set_title(f"{told} (n = {len(confidence_N):,})", fontsize=9)
             axes.legend(loc="upper left", frameon=False, fontsize=9)
         else:
             _nothing(axes, "no labels yet")
@@ -218,7 +224,7 @@ def risk_coverage_chart(confidence_N: Floats, right_N: NDArray[np.bool_], gate: 
             accepted = confidence_N >= gate.threshold
             if accepted.any():
                 here = float((~right_N[accepted]).mean())
-                axes.plot([accepted.mean()], [here], "o", color=_colour(0), ms=7)
+                axes.plot([accepted.mean()], [here], "o", color=_colour(0), ms=7, clip_on=False)
                 highest = max(highest, here)
         if not len(confidence_N):
             axes.text(0.5, 0.95, "no labels yet", transform=axes.transAxes, ha="center", va="top")
@@ -229,7 +235,7 @@ def risk_coverage_chart(confidence_N: Floats, right_N: NDArray[np.bool_], gate: 
             if certificate.threshold is not None:
                 axes.plot(
                     [certificate.coverage], [certificate.errors / certificate.accepted], "*",
-                    color=GATE, ms=13, label="certified",
+                    color=GATE, ms=13, label="certified", clip_on=False,
                 )  # fmt: skip
         axes.set_xlim(0, 1.02)
         axes.set_ylim(0, 1.15 * highest)
@@ -237,7 +243,7 @@ def risk_coverage_chart(confidence_N: Floats, right_N: NDArray[np.bool_], gate: 
         axes.set_ylabel("wrong among accepted")
         _both_percent(axes)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper left", frameon=False, fontsize=9)
+            figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9)
         plain(axes)
         return both(figure, "Risk by coverage")
 
@@ -290,7 +296,8 @@ def _by_number(axes: Axes, at_N: Floats) -> None:
     numbers = np.unique(np.linspace(0, n - 1, min(5, n)).astype(np.int64))
     times = [datetime.fromtimestamp(at_N[number], UTC) for number in numbers.tolist()]
     one_day = times[0].date() == times[-1].date()
-    pattern = "%H:%M:%S" if one_day else "%d %b %H:%M"
+    one_year = times[0].year == times[-1].year
+    pattern = "%H:%M:%S" if one_day else "%d %b %H:%M" if one_year else "%d %b %Y"
     axes.set_xticks(
         (numbers + 0.5).tolist(),
         [f"{number + 1:,}\n{at:{pattern}}" for number, at in zip(numbers, times, strict=True)],
@@ -298,10 +305,13 @@ def _by_number(axes: Axes, at_N: Floats) -> None:
     axes.tick_params(axis="x", labelsize=8.5)
     for label, place in zip(axes.get_xticklabels(), numbers, strict=True):
         label.set_horizontalalignment("left" if place == 0 and n > MANY else "center")
-    axes.set_xlabel(f"record, {times[0]:%d %b %Y} UTC" if one_day else "record, UTC", fontsize=9)
+    when = f"{times[0]:%d %b %Y} " if one_day else f"{times[0]:%Y} " if one_year else ""
+    axes.set_xlabel(f"record, {when}UTC", fontsize=9)
 
 
-def _class_legend(figure: Figure, class_names: Sequence[str], threshold: float | None) -> None:
+def _class_legend(
+    figure: Figure, class_names: Sequence[str], threshold: float | None, mean: bool = False
+) -> None:
     marks = [
         Line2D([], [], linestyle="none", marker="s", color=_colour(k), label=name)
         for k, name in enumerate(class_names)
@@ -310,6 +320,8 @@ def _class_legend(figure: Figure, class_names: Sequence[str], threshold: float |
         marks.append(
             Line2D([], [], color=GATE, linestyle=DASHES, label=f"threshold {threshold:.4g}")
         )
+    if mean:
+        marks.append(Line2D([], [], color=INK, lw=1.2, label="mean"))
     figure.legend(handles=marks, loc="outside upper left", ncols=len(marks), frameon=False)
 
 
@@ -319,7 +331,7 @@ def _nothing(axes: Axes, words: str) -> None:
 
 def _both_percent(axes: Axes) -> None:
     in_percent(axes.xaxis)
-    in_percent(axes.yaxis, decimals=None)
+    in_percent(axes.yaxis)
 
 
 def _power(value: float, _place: int) -> str:

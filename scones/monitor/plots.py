@@ -19,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from scones.monitor.curve import Epoch
@@ -163,7 +163,7 @@ def risk_by_coverage(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Cha
         axes.set_ylabel("wrong among accepted")
         axes.set_ylim(bottom=0)
         in_percent(axes.xaxis)
-        in_percent(axes.yaxis, decimals=None)
+        in_percent(axes.yaxis)
         plain(axes)
         figure.legend(loc="outside upper left", ncols=3, frameon=False)
         return both(figure, "Risk by coverage")
@@ -190,7 +190,10 @@ def _stretches(points: Sequence[Point]) -> list[list[Point]]:
     gaps_s = np.diff([point.at.timestamp() for point in points])
     if len(gaps_s) == 0:
         return [list(points)]
-    least_s = max(SILENCE_S, 10 * float(np.quantile(gaps_s, 0.9)), 0.01 * float(gaps_s.sum()))
+    # Of few points a few silences are many, and yet not usual: 33 real records in two and a half
+    # years have four of weeks and more.
+    usual_s = float(np.quantile(gaps_s, min(0.9, max(0.5, 1 - 2 * PANELS / len(gaps_s)))))
+    least_s = max(SILENCE_S, 10 * usual_s, 0.01 * float(gaps_s.sum()))
     longest = np.argsort(gaps_s, kind="stable")[-(PANELS - 1) :]
     splits = sorted(int(place) + 1 for place in longest if gaps_s[place] > least_s)
     return [list(points[start:end]) for start, end in pairwise([0, *splits, len(points)])]
@@ -250,13 +253,33 @@ def _time_axis(axes: Axes, stretch: Sequence[Point], width: float) -> None:
     first, last = stretch[0].at, stretch[-1].at
     margin = max((last - first) * 0.03, timedelta(seconds=0.5))
     axes.set_xlim((first - margin).timestamp(), (last + margin).timestamp())
-    if width < NARROW:
-        ticks, words = [first + (last - first) / 2], [f"{first:%H:%M}"]
+    narrow, one_day = width < NARROW, first.date() == last.date()
+    if narrow and not one_day:
+        ticks, words = [], []
+    elif narrow or last - first < timedelta(seconds=1):
+        ticks, words = (
+            [first + (last - first) / 2],
+            [f"{first:{'%H:%M' if narrow else '%H:%M:%S'}}"],
+        )
     else:
-        ticks, words = _ticks(first - margin, last + margin, max(2, int(8 * width)))
+        ticks, words = _ticks(first - margin, last + margin, max(3, int(11 * width)))
     axes.set_xticks([each.timestamp() for each in ticks], words)
     axes.tick_params(axis="x", labelsize=8.5)
-    axes.set_xlabel(f"{first:%d %b}" if width < NARROW else f"{first:%d %b %Y}, UTC", fontsize=9)
+    if narrow:
+        axes.set_xlabel(_days(first, last).replace(" to ", " to\n"), fontsize=8.5)
+    else:
+        axes.set_xlabel(f"{_days(first, last)}, UTC", fontsize=9)
+
+
+def _days(first: datetime, last: datetime) -> str:
+    """20 Nov 2026; 19 to 20 Nov 2026; 30 Oct to 20 Nov 2026; 31 Dec 2025 to 20 Nov 2026."""
+    if first.date() == last.date():
+        return f"{last:%d %b %Y}"
+    same_year = first.year == last.year
+    pattern = (
+        "%d" if same_year and first.month == last.month else "%d %b" if same_year else "%d %b %Y"
+    )
+    return f"{first:{pattern}} to {last:%d %b %Y}"
 
 
 def _ticks(first: datetime, last: datetime, count: int) -> tuple[list[datetime], list[str]]:
@@ -266,8 +289,14 @@ def _ticks(first: datetime, last: datetime, count: int) -> tuple[list[datetime],
     midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
     start = midnight + step * math.ceil((first - midnight) / step)
     ticks = [start + step * place for place in range(count) if start + step * place <= last]
-    pattern = "%d %b" if step >= timedelta(days=1) else "%H:%M"
-    return ticks, [f"{each:{pattern if step.seconds % 60 == 0 else '%H:%M:%S'}}" for each in ticks]
+    clock = "%H:%M" if step.seconds % 60 == 0 else "%H:%M:%S"
+    days = first.date() != last.date()
+
+    def word(at: datetime) -> str:
+        midnight = (at.hour, at.minute, at.second) == (0, 0, 0)
+        return f"{at:{'%d %b' if days and midnight else clock}}"
+
+    return ticks, [word(each) for each in ticks]
 
 
 def _gate_lines(axes: Axes, threshold: float, before: Sequence[tuple[datetime, float]]) -> None:
@@ -282,6 +311,7 @@ def _gate_lines(axes: Axes, threshold: float, before: Sequence[tuple[datetime, f
         for at in (first, last)
     ]
     axes.plot(*zip(*corners, strict=True), color=GATE, linestyle=DASHES, linewidth=1.3, zorder=3)
+    axes.set_xlim(start, end)
 
 
 def _spread_beside(axes: Axes, points: Sequence[Point], classes: Sequence[str]) -> None:
@@ -308,9 +338,11 @@ def _confidences(points: Sequence[Point]) -> NDArray[np.float64]:
     return np.array([point.confidence for point in points], dtype=np.float64)
 
 
-def in_percent(axis: Axis, decimals: int | None = 0) -> None:
-    """Shares as the text writes them, 93 %; with as many decimals as need be if None."""
-    axis.set_major_formatter(PercentFormatter(1.0, decimals, "\N{NO-BREAK SPACE}%"))
+def in_percent(axis: Axis) -> None:
+    """Shares as the text writes them, 93 %, with as many decimals as need be."""
+    axis.set_major_formatter(
+        FuncFormatter(lambda share, _: f"{100 * share:.4g}\N{NO-BREAK SPACE}%")
+    )
 
 
 def plain(axes: Axes) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from scones.monitor.curve import read_curve
-from scones.monitor.plots import COLOURS, GATE, Point, confidence_over_time, training_curve
+from scones.monitor.plots import COLOURS, GATE, Chart, Point, confidence_over_time, training_curve
 
 CLASSES = ("bicycle", "motorcycle")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -61,6 +61,25 @@ def test_a_class_has_its_colour_and_the_same_points_give_the_same_bytes() -> Non
     chart = confidence_over_time(points(30), CLASSES, 0.8)
     assert all(colour.lower() in chart.svg for colour in COLOURS[:2])
     assert chart == confidence_over_time(points(30), CLASSES, 0.8)
+
+
+def words(chart: Chart) -> list[str]:
+    """The texts of a chart, one by one."""
+    found = ElementTree.fromstring(chart.svg).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(each.itertext()) for each in found]
+
+
+def test_years_of_few_records_stand_side_by_side_with_their_dates() -> None:
+    starts = (datetime(2023, 3, 4, 18, tzinfo=UTC), datetime(2024, 8, 25, 7, tzinfo=UTC), NOON)
+    drawn = [*points(7, 3000, starts[0]), *points(1, 1, starts[1]), *points(20, 86400, starts[2])]
+    told = words(confidence_over_time(drawn, CLASSES, 0.8))
+    for days in ("04 Mar 2023, UTC", "25 Aug 2024", "20 to 21 Nov 2026, UTC", "21 Nov"):
+        assert days in told
+
+
+def test_one_record_has_one_time() -> None:
+    told = words(confidence_over_time(points(1), CLASSES, 0.8))
+    assert [each for each in told if ":" in each] == ["12:00:00"]
 
 
 def test_each_gate_has_its_line_over_its_own_time() -> None:
