@@ -112,3 +112,10 @@ def test_the_help_tells_what_is_so_without_an_option_in_one_way(command: str) ->
     assert "[default" not in ran.stdout
     assert "[0.5]" in ran.stdout or command != "simulate"
     assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+def test_why_lines_cannot_be_read_is_told(tmp_path: Path) -> None:
+    captured(tmp_path, [0.9, 0.8])
+    _, lines = monitor(tmp_path, "--classes", "a,b,c")
+    shown = " ".join(" ".join(lines).split())
+    assert "2 lines could not be read, the first: a.jsonl: 2 probabilities for 3 classes" in shown

@@ -179,7 +179,10 @@ def _say(seen: "Watched") -> None:
     sheet = seen.sheet
     pictures = sheet.num_pictures
     different = "" if pictures is None else f" of {number(pictures, 'picture')}"
-    faults = f"; {number(len(sheet.faults), 'line')} could not be read" if sheet.faults else ""
+    faults = ""
+    if sheet.faults:
+        lead = "" if len(sheet.faults) == 1 else ", the first"
+        faults = f"; {number(len(sheet.faults), 'line')} could not be read{lead}: {sheet.faults[0]}"
     read = number(len(sheet.window), "record")
     _paragraph("read", f"{read}{different} at {sheet.place}{faults}")
 
@@ -191,10 +194,14 @@ def _print(changes: Iterable[str]) -> None:
 
 
 def _paragraph(label: str, text: str) -> None:
+    from scones.monitor.verdict import glued
+
     indent = f"{label:<12}  "
     rest = " " * len(indent)
-    words = textwrap.wrap(text, 80 - len(indent), break_on_hyphens=False, break_long_words=False)
-    typer.echo(indent + f"\n{rest}".join(words))
+    words = textwrap.wrap(
+        glued(text), 80 - len(indent), break_on_hyphens=False, break_long_words=False
+    )
+    typer.echo((indent + f"\n{rest}".join(words)).replace("\N{NO-BREAK SPACE}", " "))
 
 
 @commands.command()

@@ -96,18 +96,19 @@ class Balance:
         if self.n == 0:
             return "Too few to say: no records."
         share, low, high = self.shares[0]
+        decimals = 0 if high - low >= 0.02 else 1
         pictures = "picture" if self.n == 1 else "pictures"
         said = (
-            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n} {pictures}, "
-            f"the true class of {self.num_labels} known): {100 * share:.0f} % were called "
-            f"{class_names[0]} (95 %: {100 * low:.0f} to {100 * high:.0f})"
+            f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n:,} {pictures}, "
+            f"the true class of {self.num_labels:,} known): {100 * share:.{decimals}f} % were "
+            f"called {class_names[0]} (95 %: {100 * low:.{decimals}f} to {100 * high:.{decimals}f})"
         )
         if self.tests:
             first = min(self.tests, key=lambda test: test.adjusted_p)
             said += f"; {first.sentence(class_names)}, p = {first.adjusted_p:.2g} by {first.by}"
             said += f", by Holm over {len(self.tests)} tests" if len(self.tests) > 1 else ""
         if self.verdict not in ("biased", "no bias found"):
-            takes = ", ".join(f"{n} for {100 * gap:.0f} points" for gap, n in self.needed)
+            takes = ", ".join(f"{n:,} for {100 * gap:.0f} points" for gap, n in self.needed)
             said += f". Labelled pictures of each class that would find a gap: {takes}"
         return said + "."
 

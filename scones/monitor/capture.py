@@ -46,11 +46,12 @@ class Fault:
 
     source: str
     line: int
-    """From 1."""
+    """From 1; 0 where a record is at fault, whose line is not known."""
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.reason}"
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{place}: {self.reason}"
 
 
 class Payload(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from scones.monitor.monitor_plots import Gated
 from scones.monitor.plots import Chart
 from scones.monitor.report_page import DARK_COLOURS, TEMPLATES, inline, percent
 from scones.monitor.spans import spans
-from scones.monitor.verdict import Findings, Verdict
+from scones.monitor.verdict import Findings, Verdict, glued
 from scones.monitor.windows import UNKNOWN, Window
 
 GALLERY = 12
@@ -189,6 +189,7 @@ def page(sheet: Sheet, charts: Mapping[str, Chart]) -> str:
         colours=plots.COLOURS,
         dark_colours=DARK_COLOURS,
         percent=percent,
+        glued=glued,
         interval=_interval,
         faults_shown=FAULTS_SHOWN,
         span=_span(sheet.window),
@@ -228,7 +229,7 @@ def _tests(balance: Balance) -> list[dict[str, str]]:
                 "p": f"{test.p:.2g}",
                 "fisher": "" if test.fisher_p is None else f"{test.fisher_p:.2g}",
                 "adjusted": f"{test.adjusted_p:.2g}",
-                "n": f"{test.n[0]} and {test.n[1]}",
+                "n": f"{test.n[0]:,} and {test.n[1]:,}",
             }
         )
     return rows
@@ -254,7 +255,7 @@ def _card(shown: Shown, sheet: Sheet) -> dict[str, Any]:
 def _interval(share: Share) -> str:
     if share.n == 0:
         return "n = 0"
-    return f"{100 * share.low:.1f} to {100 * share.high:.1f} %, n = {share.n}"
+    return f"{100 * share.low:.1f} to {100 * share.high:.1f} %, n = {share.n:,}"
 
 
 def _span(window: Window) -> str:
@@ -262,8 +263,10 @@ def _span(window: Window) -> str:
     if len(window) == 0:
         return "no records"
     first, last = (datetime.fromtimestamp(window.at_N[i], UTC) for i in (0, -1))
-    end = f"{last:%H:%M:%S}" if first.date() == last.date() else f"{last:%d %B %Y, %H:%M}"
-    return f"{first:%d %B %Y, %H:%M} to {end} UTC"
+    if first.date() != last.date():
+        return f"{first:%d %B %Y, %H:%M} to {last:%d %B %Y, %H:%M} UTC"
+    times = dict.fromkeys(f"{each:%H:%M:%S}" for each in (first, last))
+    return f"{first:%d %B %Y}, {' to '.join(times)} UTC"
 
 
 def _when(at: NDArray[np.float64]) -> str | None:

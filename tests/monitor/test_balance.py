@@ -58,7 +58,7 @@ def test_a_planted_bias_is_called_and_named() -> None:
         assert {test.question for test in found.tests} == {"recall", "coverage", "intercept"}
     mirrored = weigh(window(1, 1000, bias=-1.5), 0.8)
     assert (mirrored.verdict, mirrored.favoured) == ("biased", "motorcycle")
-    assert "The model favours motorcycle (n = 1000" in mirrored.sentence(NAMES)
+    assert "The model favours motorcycle (n = 1,000" in mirrored.sentence(NAMES)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from scones.monitor import monitor_page, monitor_plots
 from scones.monitor.capture import Fault, Record
 from scones.monitor.drift import watch
 from scones.monitor.monitor_page import Sheet, Shown
-from scones.monitor.verdict import Verdict, judge
+from scones.monitor.verdict import Verdict, glued, judge
 from scones.monitor.windows import UNKNOWN, Window
 
 NAMES = ("bicycle", "motor<b>cycle")
@@ -95,7 +95,7 @@ def test_the_page_tells_every_verdict_note_and_fault() -> None:
     one = sheet(60, notes=["Mind <this>."], faults=[Fault("key.jsonl", 7, "no line: <x>")])
     page = Page(dict(monitor_page.files(one))["monitor.html"].decode())
     for verdict in one.findings.verdicts:
-        assert verdict.sentence in page.shown
+        assert glued(verdict.sentence) in page.shown
     assert "Mind <this>." in page.shown
     assert "key.jsonl:7: no line: <x>" in page.shown
     assert "motor<b>cycle" in page.shown
@@ -176,3 +176,25 @@ def test_one_confidence_for_all_can_be_drawn() -> None:
     same = Window(NAMES, np.zeros(3000), p, np.zeros(3000, np.int64))
     assert monitor_plots.confidence(same, 0.8).png
     assert monitor_plots.reliability_chart(same.confidence, same.called == 0).png
+
+
+def test_the_page_writes_large_numbers_as_the_terminal_does_and_breaks_none() -> None:
+    one = sheet(2000)
+    text = dict(monitor_page.files(one))["monitor.html"].decode()
+    assert "2000" not in Page(text).shown.replace("http://www.w3.org/2000/", "")
+    assert "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2,000" in text
+    assert glued("of 50 % (n = 12), p = 0.2") == "of 50_% (n_=_12), p_=_0.2".replace(
+        "_", "\N{NO-BREAK SPACE}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (1, "20 November 2026, 12:00:00 UTC"),
+        (30, "20 November 2026, 12:00:00 to 12:00:29 UTC"),
+        (100_000, "20 November 2026, 12:00 to 21 November 2026, 15:46 UTC"),
+    ],
+)
+def test_the_page_tells_from_when_to_when(n: int, told: str) -> None:
+    assert monitor_page._span(window(n)) == told

@@ -65,7 +65,7 @@ def test_flattened_confidences_suspend_the_certificate() -> None:
     assert "SUSPENDED: the confidences have drifted" in sentence(findings, "gate")
     assert "ACTIVE" not in sentence(findings, "gate")
     assert findings.confidence.alarm is not None
-    assert f"shown at record {findings.confidence.alarm + 1} of 1000" in sentence(
+    assert f"shown at record {findings.confidence.alarm + 1} of 1,000" in sentence(
         findings, "confidence"
     )
 
@@ -98,7 +98,7 @@ def test_labels_of_nearly_all_tell_the_mix_whatever_has_drifted() -> None:
     assert findings.confidence.drifted
     assert [mix.method for mix in findings.mixes] == ["labels"]
     assert state(findings, "mix by labels") == "as the baseline"
-    assert "Of 1000 records, labels count" in sentence(findings, "mix by labels")
+    assert "Of 1,000 records, labels count" in sentence(findings, "mix by labels")
 
 
 def test_without_labels_a_drift_leaves_the_mix_unsaid() -> None:
