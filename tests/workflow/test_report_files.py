@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_report_whole(tmp_path: Pat
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("")
     for folder in (tmp_path / "report", tmp_path / "report" / "deeper"):
-        with pytest.raises(ValueError, match="give a folder"):
+        with pytest.raises(ValueError, match="choose another with --report-dir"):
             check_folder(folder)
 
 
