@@ -35,13 +35,14 @@ from scones.workflow.files import Folder
 from scones.workflow.readers import reading
 files, cache, known, there = Folder(Path(sys.argv[1])), Path(sys.argv[2]), None, set()
 if cache.exists():
-    from scones.monitor.columns import load
+    from scones.monitor.kept_columns import load
     with cache.open("rb") as stream:
         known = load(stream)
     there = set(known.files)
 new = [name for name in files.names((), 0.0) if name not in there]
 with reading(files.path, new, 2) as bulks:
-    from scones.monitor.columns import empty, grow, save
+    from scones.monitor.columns import empty, grow
+    from scones.monitor.kept_columns import save
     from scones.monitor.spans import spans
     if new:
         known = grow(empty(2) if known is None else known, new, bulks, files.content)
@@ -58,7 +59,8 @@ that imported, and so by new processes instead of copies.
 IMPORTS = """
 from scones.workflow.files import Folder
 from scones.workflow.readers import reading
-from scones.monitor.columns import empty, grow, save
+from scones.monitor.columns import empty, grow
+from scones.monitor.kept_columns import save
 from scones.monitor.spans import spans
 """
 

@@ -6,12 +6,10 @@ can be saved and loaded, and a later run reads new files only. Pictures stay whe
 _N records in the order of time, _NK records by classes.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +22,6 @@ Keys = NDArray[np.uint64]
 
 CHUNK = 20_000
 """Lines that are held until they are packed."""
-VERSION = 1
-"""Of what is saved: another one where a later `load` would take it for something else. Files of
-before versions begin with the number of classes and lack a member, so none of them loads."""
 LOWEST = np.uint64(0xFFFF)
 """The bits of a key that tell at once that it is none of a few."""
 HELD_BYTES = 1 << 24
@@ -68,7 +63,7 @@ class Columns:
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """The chosen records, of the same files."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in _ARRAYS})
+        return replace(self, **{name: getattr(self, name)[chosen] for name in ARRAYS})
 
     def window(
         self,
@@ -163,68 +158,6 @@ def grow(
     return _once(parts, known.files + tuple(names), known.faults + found)
 
 
-class Saved(msgspec.Struct, array_like=True):
-    """What stands before the kept arrays."""
-
-    version: int
-    num_classes: int
-    num_records: int
-    constant: list[str]
-    """Arrays of which one element is kept, for all are equal."""
-    files: list[bytes]
-    faults: list[tuple[bytes, int, str]]
-
-
-def save(columns: Columns, stream: BinaryIO) -> None:
-    """Write the columns to a binary stream: what they are as MessagePack, then the arrays."""
-    arrays = {name: getattr(columns, name) for name in _ARRAYS}
-    constant = [name for name, each in arrays.items() if len(each) and (each == each[0]).all()]
-    files = [_name_bytes(name) for name in columns.files]
-    faults = [(_name_bytes(fault.source), fault.line, fault.reason) for fault in columns.faults]
-    told = msgspec.msgpack.encode(
-        Saved(VERSION, columns.num_classes, len(columns), constant, files, faults)
-    )
-    stream.write(len(told).to_bytes(8, "little") + told)
-    for name, each in arrays.items():
-        stream.write(np.ascontiguousarray(each[:1] if name in constant else each).data)
-
-
-def load(stream: BinaryIO) -> Columns:
-    """Read what `save` wrote; ValueError where it is something else, or of another version."""
-    try:
-        told = msgspec.msgpack.decode(
-            stream.read(int.from_bytes(stream.read(8), "little")), type=Saved
-        )
-        if told.version != VERSION:
-            raise ValueError(f"version {told.version}, not {VERSION}")
-        arrays = {name: _array(name, told, stream) for name in _ARRAYS}
-        files = tuple(_name(each) for each in told.files)
-        faults = tuple(Fault(_name(source), line, reason) for source, line, reason in told.faults)
-    except (OSError, ValueError, MemoryError, OverflowError, msgspec.DecodeError) as error:
-        raise ValueError(f"these are no saved columns: {error}") from error
-    return Columns(**arrays, files=files, faults=faults)
-
-
-def _name_bytes(name: str) -> bytes:
-    """A file's name, also one that is no text: Python holds its bytes as lone surrogates."""
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _name(content: bytes) -> str:
-    return content.decode("utf-8", "surrogatepass")
-
-
-def _array(name: str, told: Saved, stream: BinaryIO) -> Any:
-    like = getattr(empty(told.num_classes), name)
-    kept = 1 if name in told.constant else told.num_records
-    size_bytes = kept * like.dtype.itemsize * math.prod(like.shape[1:])
-    content = stream.read(size_bytes)
-    if len(content) != size_bytes:
-        raise ValueError(f"{name} is cut off")
-    found = np.frombuffer(content, like.dtype).reshape(kept, *like.shape[1:])
-    return np.repeat(found, told.num_records, axis=0) if name in told.constant else found
-
-
 def keys(ids: Sequence[str]) -> Keys:
     """A 64-bit hash of each id's first 64 bytes: the same in every run, unlike Python's own."""
     try:
@@ -246,9 +179,10 @@ def _hashed(text_N: NDArray[np.bytes_]) -> Keys:
     return mixed
 
 
-_ARRAYS = (
+ARRAYS = (
     "at_N", "probabilities_NK", "event_N", "item_N", "inference_N", "picture_N", "file_N",
 )  # fmt: skip
+"""The columns by their names."""
 
 
 _NO_ID = keys([""])[0]
@@ -377,7 +311,7 @@ def _once(parts: Sequence[Columns], files: tuple[str, ...], faults: tuple[Fault,
     if not _rises(at_N[order]):
         order = order[np.argsort(at_N[order], kind="stable")]
     # One array at a time, so that never two of all of them are in memory.
-    arrays: dict[str, Any] = {name: whole(name)[order] for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: whole(name)[order] for name in ARRAYS}
     return Columns(**arrays, files=files, faults=faults)
 
 

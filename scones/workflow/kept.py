@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scones.monitor import columns, measured
+from scones.monitor import columns, kept_columns, measured
 from scones.monitor.bulk import Bulk
 from scones.monitor.columns import Columns, Keys
 from scones.monitor.measured import Measured
@@ -48,7 +48,7 @@ class Cache:
         Without `pictures` nothing is measured and no picture is hashed. Where files that were read
         are gone, everything is read anew.
         """
-        known = self._load("columns.msgpack", columns.load, columns.empty(num_classes))
+        known = self._load("columns.msgpack", kept_columns.load, columns.empty(num_classes))
         seen = self._load("measures.npz", measured.load, measured.nothing())
         if pictures and seen.num_files != len(known.files):
             known, seen = columns.empty(num_classes), measured.nothing()
@@ -79,7 +79,7 @@ class Cache:
             times = [at for some, _ in found for at in some]
             seen = seen.grown(times, [each for _, some in found for each in some], len(new))
             self._write("measures.npz", lambda stream: measured.save(seen, stream))
-        self._write("columns.msgpack", lambda stream: columns.save(known, stream))
+        self._write("columns.msgpack", lambda stream: kept_columns.save(known, stream))
         return known, seen
 
     def arrivals(self, name: str, keys: Keys) -> NDArray[np.int64]:

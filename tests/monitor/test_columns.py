@@ -13,7 +13,8 @@ import pytest
 
 from scones.monitor import labels
 from scones.monitor.capture import Fault, capture_files, read_folder, read_records
-from scones.monitor.columns import VERSION, Columns, empty, keys, load, save, update
+from scones.monitor.columns import Columns, empty, keys, update
+from scones.monitor.kept_columns import VERSION, load, save
 from scones.monitor.windows import UNKNOWN, window
 
 NAMES = ("bicycle", "motorcycle")
