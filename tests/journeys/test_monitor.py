@@ -109,7 +109,7 @@ def test_what_cannot_be_is_refused_in_one_line(world: World) -> None:
         (["simulate", "--for", "10m"], "it goes with --rate"),
         (["simulate", "--rate", "5"], "rate is '5'"),
         (["monitor", "nowhere"], "there is no folder 'nowhere'"),
-        (["monitor", "--fail-on", "bias"], "fail_on is 'bias'"),
+        (["monitor", "--fail-on", "bias"], "--fail-on is 'bias'"),
         (["monitor", "--every", "soon"], "every is 'soon'"),
         (["monitor", "--webhook", "here"], "webhook is 'here'"),
         (["review", "--count", "0"], "count is 0"),
