@@ -61,6 +61,16 @@ class Columns:
         """_N, of each record another."""
         return _key(self.event_N, self.item_N)
 
+    @property
+    def answers(self) -> Keys:
+        """Key of what each answer is of: of a batch its row, else the picture; 0 without one."""
+        return np.where(self.picture_N == 0, self.picture_N, _key(self.picture_N, self.item_N))
+
+    @property
+    def batched(self) -> NDArray[np.bool_]:
+        """Whether each record is one of several answers to one request."""
+        return np.isin(self.event_N, self.event_N[self.item_N > 0])
+
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """The chosen records, of the same files."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in ARRAYS})
@@ -74,7 +84,7 @@ class Columns:
         """The window of all records, with the labels that are known, as `labels.join` finds them.
 
         `truth` is by inference id or event id, `by_picture` by hex SHA-256: that one needs columns
-        that were read with `pictures`.
+        that were read with `pictures`. Of a batch no answer is labelled: the label is of one.
         """
         if self.probabilities_NK.shape[1] != len(class_names):
             raise ValueError(
@@ -88,6 +98,7 @@ class Columns:
         ids, labels = keys(list(truth)), list(truth.values())
         _label(truth_N, self.event_N, ids, labels)
         _label(truth_N, self.inference_N, ids, labels)
+        truth_N[self.batched] = UNKNOWN
         return Window(tuple(class_names), self.at_N, self.probabilities_NK, truth_N)
 
 

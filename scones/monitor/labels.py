@@ -75,11 +75,15 @@ def join(
     """Label of each record whose truth is known, by (event id, item).
 
     `truth` is by inference id or event id, `by_picture` by the hex SHA-256 of a picture's bytes. A
-    label that was given for the record itself comes before that of its picture.
+    label that was given for the record itself comes before that of its picture. The answers of a
+    batch stay without: a label is of one.
     """
     truth, by_picture = truth or {}, by_picture or {}
-    joined = {}
+    records, joined = list(records), {}
+    batches = {record.event_id for record in records if record.item}
     for record in records:
+        if record.event_id in batches:
+            continue
         label = truth.get(record.inference_id or "", truth.get(record.event_id))
         if label is None and by_picture and record.picture is not None:
             label = by_picture.get(hashlib.sha256(record.picture).hexdigest())

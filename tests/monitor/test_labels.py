@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -74,3 +75,9 @@ def test_truth_joins_by_inference_id_then_event_id_then_picture() -> None:
     joined = join(records, {"run-1": 0, "e1": 1, "e2": 1}, staged)
     assert joined == {("e1", 0): 0, ("e2", 0): 1, ("e3", 0): 1}
     assert join(records) == {}
+
+
+def test_the_answers_of_a_batch_stay_without_a_label_of_their_request() -> None:
+    one, batch = record("e1", "run-1"), record("e2", "run-2")
+    records = [one, batch, replace(batch, item=1)]
+    assert join(records, {"run-1": 0, "run-2": 1, "e2": 1}) == {("e1", 0): 0}
