@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-OPENING = ord("{")
+OPENING, CLOSING = ord("{"), ord("}")
 LONGEST_ID = 64
 """Characters of an id that count; AWS takes InferenceIds of up to 64."""
 TIME = "2026-01-01T00:00:00Z"
@@ -119,12 +119,20 @@ def join(bulks: Iterable[Bulk]) -> Iterator[Bulk]:
 
 
 def _one_a_line(content: bytes | bytearray, size: int, count: int) -> bool:
-    """Whether `count` lines fill the content; msgspec takes two in one, and one over several."""
+    """Whether each of `count` values is a line; msgspec takes two in one, and one over several.
+
+    Between a closing and an opening brace JSON has a comma, unless two values meet there: so where
+    each line begins with one and ends with the other, and there are as many, none is in two.
+    """
     start = 0
     for _ in range(count):
         if start == size or content[start] != OPENING:
             return False
-        start = content.find(b"\n", start, size) + 1 or size
+        end = content.find(b"\n", start, size)
+        end = size if end < 0 else end
+        if content[end - 1] != CLOSING and not content[start:end].rstrip().endswith(b"}"):
+            return False
+        start = min(end + 1, size)
     return start == size
 
 

@@ -9,11 +9,11 @@ BASE64, each by itself: what `CaptureContentTypeHeader` does not list is BASE64,
 import base64
 import binascii
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -59,7 +59,12 @@ class Payload(msgspec.Struct, frozen=True):
 
     data: str
     encoding: Literal["JSON", "BASE64", "CSV"]
-    content_type: str | None = msgspec.field(default=None, name="observedContentType")
+    observed: Any = msgspec.field(default=None, name="observedContentType")
+
+    @property
+    def content_type(self) -> str:
+        """Empty where none was seen."""
+        return self.observed if isinstance(self.observed, str) else ""
 
 
 class CaptureData(msgspec.Struct, frozen=True, rename="camel"):
@@ -84,16 +89,32 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
     event_metadata: EventMetadata
 
 
+class Answer(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer's side alone, whatever the other is."""
+
+    endpoint_output: Payload | None = None
+
+
+class AnswerLine(msgspec.Struct, frozen=True, rename="camel"):
+    """A captured request of which the picture does not count."""
+
+    capture_data: Answer
+    event_metadata: EventMetadata
+
+
 class Prediction(msgspec.Struct, frozen=True):
     """An answer as SageMaker's built-in algorithms give it for `application/jsonlines`."""
 
     prediction: list[float]
 
 
-_decode_line = msgspec.json.Decoder(Line)
+_decode_line = msgspec.json.Decoder(Line).decode
+_decode_answer_line = msgspec.json.Decoder(AnswerLine).decode
 _decode_row = msgspec.json.Decoder(list[float])
 _decode_answer = msgspec.json.Decoder(list[list[float]] | Prediction)
 
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+"""Of times that a request can have."""
 SUM_SLACK = 1e-6
 """How far above 1 a probability may lie: answers are float32 widened (33 real records: 8e-8)."""
 
@@ -108,11 +129,11 @@ def read_records(
     """
     records: list[Record] = []
     faults: list[Fault] = []
-    for number, parsed in read_lines(lines):
+    for number, parsed in read_lines(lines, pictures):
         try:
             if isinstance(parsed, str):
                 raise ValueError(parsed)
-            records.extend(_records(parsed, source, pictures))
+            records.extend(_records(parsed, source))
         except ValueError as error:
             faults.append(Fault(source, number, str(error)))
     return records, faults
@@ -134,12 +155,15 @@ def capture_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.jsonl"))
 
 
-def read_lines(lines: bytes) -> Iterator[tuple[int, Line | str]]:
+def read_lines(
+    lines: bytes, pictures: bool = True
+) -> Iterator[tuple[int, Line | AnswerLine | str]]:
     """Line number from 1, and the line or what is wrong with it; blank lines are passed over."""
+    decode: Callable[[bytes], Line | AnswerLine] = _decode_line if pictures else _decode_answer_line
     for number, line in enumerate(lines.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line and not line.isspace():
             try:
-                yield number, _decode_line.decode(line)
+                yield number, decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 yield number, f"no line of Data Capture: {error}"
 
@@ -170,20 +194,20 @@ def picture_of(request: Payload | None) -> bytes | None:
     """The picture in a request; None where it was not captured, or was text."""
     if request is None or request.encoding != "BASE64":
         return None
-    kind = (request.content_type or "").split(";")[0].strip()
+    kind = request.content_type.split(";")[0].strip()
     return None if kind.startswith("text/") or kind == "application/json" else _unpack(request.data)
 
 
-def _records(line: Line, source: str, pictures: bool) -> list[Record]:
-    request, event = line.capture_data.endpoint_input, line.event_metadata
-    picture = picture_of(request) if pictures else None
-    inferred_at = event.inference_time.astimezone(UTC)
+def _records(line: Line | AnswerLine, source: str) -> list[Record]:
+    request = line.capture_data.endpoint_input if isinstance(line, Line) else None
+    picture, event = picture_of(request), line.event_metadata
+    inferred_at = _moment(event.inference_time)
     return [
         Record(
             event_id=event.event_id,
             inferred_at=inferred_at,
             inference_id=event.inference_id,
-            content_type=request.content_type if request else None,
+            content_type=(request.content_type or None) if request else None,
             picture=picture,
             probabilities=tuple(min(p, 1.0) for p in row),
             source=source,
@@ -191,6 +215,17 @@ def _records(line: Line, source: str, pictures: bool) -> list[Record]:
         )
         for item, row in enumerate(answers(line.capture_data.endpoint_output))
     ]
+
+
+def _moment(at: datetime) -> datetime:
+    """In UTC; ValueError where it is no time of a request, as in a year that no chart can show."""
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:
+        moment = at.replace(tzinfo=UTC)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"no time of a request: {at.isoformat()}")
+    return moment
 
 
 def _unpack(data: str) -> bytes:
@@ -202,7 +237,7 @@ def _unpack(data: str) -> bytes:
 
 def _is_csv(output: Payload) -> bool:
     if output.encoding == "BASE64":
-        return (output.content_type or "").startswith("text/csv")
+        return output.content_type.startswith("text/csv")
     return output.encoding == "CSV"
 
 
@@ -210,16 +245,16 @@ def _rows_of_json(text: str) -> list[list[float]]:
     """A list, a list of lists, or the built-in algorithms' JSON Lines, one answer a line."""
     try:
         return [_decode_row.decode(text)]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         pass
     try:
         return _answer(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         if "\n" not in text.strip():
             raise ValueError(f"the answer is no list of probabilities: {error}") from error
     try:
         return [row for line in text.strip().split("\n") for row in _answer(line)]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"the answer is no list of probabilities: {error}") from error
 
 
@@ -241,3 +276,5 @@ def _check(row: Sequence[float]) -> None:
     for probability in row:
         if not math.isfinite(probability) or not 0 <= probability <= 1 + SUM_SLACK:
             raise ValueError(f"no probability in the answer: {probability}")
+    if not any(row):
+        raise ValueError("the answer gives no class a probability")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scones.monitor.bulk import LONGEST_ID, TIME, Bulk, Line, lines, pack
-from scones.monitor.capture import SUM_SLACK, Fault, Record, read_records
+from scones.monitor.capture import FIRST_YEAR, LAST_YEAR, SUM_SLACK, Fault, Record, read_records
 from scones.monitor.windows import UNKNOWN, Labels, Window
 
 Floats = NDArray[np.float64]
@@ -216,6 +216,7 @@ def _of_bulk(bulk: Bulk, known: Columns) -> tuple[Columns, list[int]]:
     p_NK = np.frombuffer(bulk.probabilities).reshape(-1, known.num_classes)
     at_N, is_time_N = _moments(bulk.times)
     good_N = is_time_N & np.all((p_NK >= 0) & (p_NK <= 1 + SUM_SLACK), axis=1)
+    good_N &= p_NK.any(axis=1)
     file_N = np.repeat(np.array(bulk.files, np.int32), bulk.counts)
     whole = Columns(
         at_N,
@@ -249,7 +250,7 @@ def _moments(times: bytes) -> tuple[Floats, NDArray[np.bool_]]:
     day, hour, minute, second = number(8, 10), number(11, 13), number(14, 16), number(17, 19)
     good = (month >= 1) & (month <= 12) & (day >= 1) & (hour < 24) & (minute < 60) & (second < 60)
     good &= day <= (next_month - days).astype(np.int64)
-    good &= number(0, 4) >= 1
+    good &= (number(0, 4) >= FIRST_YEAR) & (number(0, 4) <= LAST_YEAR)
     at = (days.astype(np.int64) + day - 1) * 86400 + hour * 3600 + minute * 60 + second
     return at.astype(np.float64), good
 

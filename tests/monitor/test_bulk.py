@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,10 +107,12 @@ def test_a_file_larger_than_the_buffer_is_read_whole(tmp_path: Path) -> None:
         line("a")[:-1] + line("b")[:-1],
         b"\n" + line("a")[:-1] + line("b"),
         json.dumps(json.loads(line("a")), indent=1).encode() + b"\n",
+        line("a")[:-1] + line("b") + line("c").replace(b'"inferenceTime"', b'\n"inferenceTime"'),
+        line("a")[:-1] + line("b") + line("c").replace(b"{", b"{\n", 1),
     ],
 )
 def test_lines_in_one_and_a_line_over_several_are_faults_in_bulk_as_well(content: bytes) -> None:
-    files = [("odd", content), ("plain", line("c") + line("d")[:-1])]
+    files = [("odd", content), ("plain", line("y") + line("z")[:-1])]
     found = update(empty(2), files)
     expected = update(empty(2), files, pictures=True)
     assert len(found) == len(expected) == 2
@@ -126,3 +129,36 @@ def test_a_file_that_is_gone_is_odd(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(line("x"))
     [found] = reader.read(str(tmp_path), ["gone", "there"], 2, 2, [0])
     assert (found.files, found.odd) == ([1], [0])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"data": 5, "encoding": "GZIP"}, {}, 5, None, {"observedContentType": 3, "data": "x"}],
+)
+def test_what_was_sent_is_no_fault_where_pictures_do_not_count(sent: Any) -> None:
+    odd = json.loads(line("a"))
+    odd["captureData"]["endpointInput"] = sent
+    content = json.dumps(odd).encode() + b"\n"
+    assert bulk.pack([(0, bulk.lines(content))], 2).odd == []
+    for files in ([("f", content)], [("f", content + b"rubbish\n")]):
+        assert len(update(empty(2), files)) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "at"),
+    [
+        ("[0, 0]", "2026-11-20T12:00:00Z"),
+        ("[0.0, -0.0]", "2026-11-20T12:00:00Z"),
+        ("[" * 5000, "2026-11-20T12:00:00Z"),
+        ('{"a":' * 5000, "2026-11-20T12:00:00Z"),
+        ("[0.5, 0.5]", "0001-01-01T00:00:00+05:00"),
+        ("[0.5, 0.5]", "9999-12-31T23:59:59-05:00"),
+        ("[0.5, 0.5]", "9999-12-31T23:59:59Z"),
+        ("[0.5, 0.5]", "1969-12-31T23:59:59Z"),
+    ],
+)
+@pytest.mark.parametrize("pictures", [False, True])
+def test_what_nobody_can_judge_or_draw_is_a_fault(answer: str, at: str, pictures: bool) -> None:
+    content = line("a", answer, at) + line("b")
+    found = update(empty(2), [("f", content)], pictures=pictures)
+    assert (len(found), [fault.line for fault in found.faults]) == (1, [1])
