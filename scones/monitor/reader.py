@@ -67,10 +67,14 @@ def write(bulks: Iterable[Bulk], stream: IO[bytes]) -> None:
 
 
 def written(stream: IO[bytes]) -> Iterator[Bulk]:
-    """The bulks that `write` wrote."""
+    """The bulks that `write` wrote, as far as they are whole."""
     decode = msgspec.msgpack.Decoder(Bulk).decode
     while size := stream.read(8):
-        yield decode(stream.read(int.from_bytes(size, "little")))
+        size_bytes = int.from_bytes(size, "little")
+        packed = stream.read(size_bytes)
+        if len(size) < 8 or len(packed) < size_bytes:
+            return
+        yield decode(packed)
 
 
 def _some(

@@ -7,10 +7,10 @@ The other processes begin before this one has imported anything large: a program
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, NoReturn
 
 from scones.monitor import reader
 from scones.monitor.bulk import Bulk
@@ -48,7 +48,7 @@ def reading(
     with ExitStack() as stack:
         try:
             heap = _heap(tickets, stack)
-            start = _forked if is_single_threaded() else _started
+            start = _copied if can_be_copied() else _started
             others = [
                 start(folder, names, num_classes, run, heap, stack) for _ in range(processes - 1)
             ]
@@ -79,16 +79,28 @@ class Reader(NamedTuple):
 class Copy:
     """A copy of this process that does some work and ends."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], signals: Iterable[int]) -> None:
+        """`signals`: those that the copy shall keep blocked; to be made while all are."""
         self._done, doing = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                work()
-                os.write(doing, DONE)
-            finally:  # whatever happened: the rest of the program is not this process's business
-                os._exit(0)
-        os.close(doing)
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                self._work(work, doing, signals)
+        except OSError:
+            os.close(self._done)
+            raise
+        finally:
+            os.close(doing)
+
+    @staticmethod
+    def _work(work: Callable[[], None], doing: int, signals: Iterable[int]) -> NoReturn:
+        """Whatever happens: the rest of the program is not this process's business."""
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+            work()
+            os.write(doing, DONE)
+        finally:
+            os._exit(0)
 
     def succeeded(self) -> bool:
         """Waits for the work, not for the process, which takes some ms more to go."""
@@ -97,12 +109,18 @@ class Copy:
     def end(self) -> None:
         """At once, whatever it does."""
         os.close(self._done)
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        with suppress(ProcessLookupError, ChildProcessError):  # where somebody else has reaped it
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
 
-def is_single_threaded() -> bool:
-    """Whether a copy of this process would be whole; only Linux tells."""
+def can_be_copied() -> bool:
+    """Whether a copy of this process would be whole, and known by its number until it is reaped.
+
+    Only Linux tells how many threads there are.
+    """
+    if not hasattr(os, "memfd_create") or signal.getsignal(signal.SIGCHLD) != signal.SIG_DFL:
+        return False
     try:
         return len(list(TASKS.iterdir())) == 1
     except OSError:
@@ -120,7 +138,7 @@ def _heap(tickets: Sequence[int], stack: ExitStack) -> int:
     return heap
 
 
-def _forked(
+def _copied(
     folder: Path, names: Sequence[str], num_classes: int, run: int, heap: int, stack: ExitStack
 ) -> Reader:
     """A copy of this process: it begins at once, with all that is imported."""
@@ -130,8 +148,14 @@ def _forked(
         tickets = reader.drawn(heap)
         reader.write(reader.read(str(folder), names, num_classes, run, tickets), answers)
 
-    copy = Copy(work)
-    stack.callback(copy.end)
+    # A signal right behind the fork would make the copy go on as if it were its caller, or leave it
+    # to itself.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        copy = Copy(work, before)
+        stack.callback(copy.end)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return Reader(copy.succeeded, answers)
 
 

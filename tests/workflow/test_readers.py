@@ -39,19 +39,20 @@ def columns(folder: Folder, processes: int | None) -> Columns:
 
 
 FORKS = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from scones.workflow import readers
 from scones.workflow.files import Folder
 folder = Folder(Path(sys.argv[1]))
 names = folder.names((), 0.0)
-assert readers.is_single_threaded()
+assert readers.can_be_copied()
 before = os.getpid()
 with readers.reading(folder.path, names, 2, 3) as bulks:
     from scones.monitor.columns import empty, grow
     assert "subprocess" not in sys.modules
-    if sys.argv[2:] == ["kill"]:
-        import signal
+    if "reap" in sys.argv:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if "kill" in sys.argv:
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         for child in children:
             os.kill(int(child), signal.SIGKILL)
@@ -64,7 +65,7 @@ print(known.event_N.tolist(), known.file_N.tolist(), [str(each) for each in know
 @pytest.mark.skipif(
     not readers.TASKS.is_dir(), reason="only Linux tells how many threads there are"
 )
-@pytest.mark.parametrize("end", [[], ["kill"]])
+@pytest.mark.parametrize("end", [[], ["kill"], ["reap"], ["reap", "kill"]])
 def test_copies_of_a_process_with_one_thread_read_what_one_reads(
     folder: Folder, end: list[str]
 ) -> None:
@@ -80,12 +81,23 @@ def test_copies_of_a_process_with_one_thread_read_what_one_reads(
     assert told.stderr == ""
 
 
+def test_a_process_that_does_not_wait_for_others_is_not_copied(folder: Folder) -> None:
+    ignoring = f"import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n{FORKS}"
+    ignoring = ignoring.replace("assert readers", "assert not readers")
+    ignoring = ignoring.replace('assert "subprocess" not in', 'assert "subprocess" in')
+    told = subprocess.run(
+        [sys.executable, "-c", ignoring, folder.path], check=True, capture_output=True, text=True
+    )
+    assert told.stdout.startswith(f"{columns(folder, None).event_N.tolist()} ")
+    assert told.stderr == ""
+
+
 def test_beside_a_thread_no_process_is_copied() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        assert not readers.is_single_threaded()
+        assert not readers.can_be_copied()
     finally:
         done.set()
         thread.join()
