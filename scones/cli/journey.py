@@ -27,6 +27,7 @@ from scones.cli.options import (
     Target,
     Threshold,
     agreed,
+    option,
     pictures,
     progress,
     settle,
@@ -139,6 +140,9 @@ def train(
 
 @commands.command()
 def deploy(
+    job: Annotated[
+        str | None, option("Training job whose model serves.", "the newest not set aside")
+    ] = None,
     threshold: Threshold = None,
     bays: Bays = None,
     home: Home = None,
@@ -148,9 +152,12 @@ def deploy(
     bucket: Bucket = None,
 ) -> None:
     """Serve the newest model, with the functions and the machine around it."""
+    import textwrap
+
+    from scones.workflow.aside import pick
+    from scones.workflow.deploy import all_deployments
     from scones.workflow.deploy import deploy as serve
     from scones.workflow.staged import read_staged
-    from scones.workflow.train import last_trained
 
     settings = settle(
         threshold=threshold, bays=bays, home=home, target=target, role=role, region=region,
@@ -158,8 +165,15 @@ def deploy(
     )  # fmt: skip
     with connected(settings) as clients:
         facts = read_staged(clients).facts
-        deployment = serve(clients, last_trained(clients), facts, progress())
+        before = [each.job for each in all_deployments(clients)[-1:]]
+        trained, passed = pick(clients, facts, job)
+        deployment = serve(clients, trained, facts, progress())
+    for model in passed:
+        typer.echo(textwrap.fill(model.sentence(), 80, break_on_hyphens=False))
     typer.echo(f"endpoint {deployment.endpoint} serves {deployment.job}")
+    for other in before:
+        if other != deployment.job:
+            typer.echo(f"  in place of {other}")
     typer.echo(f"state machine {deployment.state_machine}")
 
 

@@ -274,8 +274,7 @@ def retrain(
     )  # fmt: skip
     with connected(settings) as clients:
         if back:
-            deployment = go_back(clients, progress())
-            typer.echo(f"endpoint {deployment.endpoint} serves {deployment.job} again")
+            typer.echo(go_back(clients, progress()).sentence())
             return
         done = again(clients, progress())
     typer.echo(done.sentence())

@@ -267,12 +267,17 @@ def _p(value: float) -> str:
 
 def stands(material: Material) -> str:
     """One sentence: where the gate stands, and who says so."""
+    return f"The gate stands at {standing(material.threshold, material.threshold_from)}."
+
+
+def standing(threshold: float, threshold_from: str) -> str:
+    """The threshold, and who says so."""
     said = {
         "certificate": "as the model's certificate says",
         "hand": "set by hand, which by itself promises nothing",
         "default": "the default: not certified, so it promises nothing",
     }
-    return f"The gate stands at {material.threshold:.4g}, {said[material.threshold_from]}."
+    return f"{threshold:.4g}, {said[threshold_from]}"
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from scones.clients import Clients
 from scones.workflow import algorithm
+from scones.workflow.aside import take_up
 from scones.workflow.card import card_at, gate_of
 from scones.workflow.machine import definition, functions_zip
 from scones.workflow.ours import refuse_foreign
@@ -46,6 +47,11 @@ class Deployment:
     promise: str | None = None
     """The certificate's one sentence; None where the model has none."""
 
+    @property
+    def gate(self) -> Threshold:
+        """The threshold, who said it, and what it promises."""
+        return Threshold(self.threshold, self.threshold_from, self.promise)
+
 
 def deploy(
     clients: Clients,
@@ -56,16 +62,14 @@ def deploy(
 ) -> Deployment:
     """Make or update endpoint, functions and machine; answers when all of them serve.
 
-    Without `threshold` it is chosen by settings and certificate (see `scones.workflow.threshold`).
+    Without `threshold` it is `threshold_of`'s. A model that serves is not set aside any more.
     Raises EndpointError with SageMaker's reason, and ValueError before anything of somebody else's
     is written over.
     """
     settings = clients.settings
     check_names(clients)
     bays = settings.bays_of(facts.classes)
-    if threshold is None:
-        gate, _ = gate_of(card_at(clients, trained.model_uri))
-        threshold = choose(settings.threshold, gate)
+    threshold = threshold or threshold_of(clients, trained)
     with steps("deploy") as step:
         step.total(3)
         config = _start_endpoint(clients, trained)
@@ -80,9 +84,16 @@ def deploy(
             deployed_at, facts.dataset, facts.classes, threshold.value, trained.job,
             settings.endpoint, config, machine, threshold.source, threshold.promise,
         )  # fmt: skip
+        take_up(clients, trained.job)
         _note(clients, deployment)
         step.advance()
     return deployment
+
+
+def threshold_of(clients: Clients, trained: Trained) -> Threshold:
+    """The threshold that a model is deployed with, by settings and certificate."""
+    gate, _ = gate_of(card_at(clients, trained.model_uri))
+    return choose(clients.settings.threshold, gate)
 
 
 def check_names(clients: Clients) -> None:

@@ -7,25 +7,23 @@ examination, and a staged picture is never learnt from: so neither model has see
 import hashlib
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from scones.clients import Clients
-from scones.gate.exact import mcnemar
-from scones.gate.intervals import clopper_pearson
 from scones.images import png
 from scones.images.manifest import Entry, write_jsonl, write_lst
 from scones.monitor.capture import Record, read_records
-from scones.workflow import algorithm
+from scones.workflow.aside import NOT_YET, SET_ASIDE, WORSE, leave, set_aside
 from scones.workflow.deploy import (
     Deployment,
     all_deployments,
     deploy,
-    endpoint_config,
     last_deployment,
-    wait_in_service,
-)  # fmt: skip
+    threshold_of,
+)
+from scones.workflow.examine import Compared, compare
 from scones.workflow.files import Prefix
 from scones.workflow.progress import Step, Steps, silent
 from scones.workflow.simulate import origins
@@ -39,13 +37,12 @@ from scones.workflow.staged import (
     facts_json,
     read_staged,
 )  # fmt: skip
-from scones.workflow.threshold import Threshold
+from scones.workflow.threshold import Gates
 from scones.workflow.train import TRAIN_LIST, Trained, stamp, train
 from scones.workflow.truth import reviewed
 
-OLD, NEW = "old", "new"
 FEWEST = 20
-"""Held-out pictures below which nothing is compared."""
+"""Test pictures below which nothing is compared."""
 
 
 @dataclass(frozen=True)
@@ -58,39 +55,6 @@ class Learnt:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Two models on the same held-out pictures."""
-
-    n: int
-    both: int
-    """Pictures that both call rightly."""
-    only_old: int
-    only_new: int
-
-    @property
-    def p(self) -> float:
-        """McNemar's exact two-sided p that they err alike."""
-        return mcnemar(self.only_old, self.only_new)
-
-    @property
-    def worse(self) -> bool:
-        """Whether the new model is right less often."""
-        return self.only_new < self.only_old
-
-    def sentence(self) -> str:
-        return (
-            f"On the same {self.n} held-out pictures the old model is right on "
-            f"{self._share(self.both + self.only_old)}, the new one on "
-            f"{self._share(self.both + self.only_new)}; {self.only_new} only the new one, "
-            f"{self.only_old} only the old one (McNemar's exact p = {self.p:.2g})."
-        )
-
-    def _share(self, right: int) -> str:
-        low, high = clopper_pearson(right, self.n)
-        return f"{right} ({100 * right / self.n:.1f} %; 95 %: {100 * low:.1f} to {100 * high:.1f})"
-
-
-@dataclass(frozen=True)
 class Retrained:
     """A new model, examined."""
 
@@ -100,16 +64,12 @@ class Retrained:
     known: int
     """Labelled pictures that were staged already: no news, or set aside for testing."""
     compared: Compared
+    gates: Gates
     deployment: Deployment | None
     """None: the old model goes on."""
 
     def sentence(self) -> str:
-        """A paragraph each of the comparison, what it learnt from, and the end; 80 columns."""
-        end = (
-            "The new one is worse, so the old one goes on."
-            if self.deployment is None
-            else f"The new one serves now ({self.trained.job}); `scones retrain --back` returns."
-        )
+        """A paragraph each of comparison, what was learnt, the gates, and the end; 80 columns."""
         learnt = f"It learnt from {_pictures(self.added, 'more ')}."
         if self.known:
             learnt += (
@@ -117,18 +77,58 @@ class Retrained:
                 f"{'is' if self.known == 1 else 'are'} not news: staged already, to train or to "
                 "test, which is never learnt from."
             )
-        paragraphs = (self.compared.sentence(), learnt, end)
-        return "\n".join(
-            textwrap.fill(each, 80, break_on_hyphens=False, break_long_words=False)
-            for each in paragraphs
+        gates = self.gates.sentences(self.deployment is not None)
+        return _filled(self.compared.sentence(), learnt, *gates, self._end())
+
+    def _end(self) -> str:
+        job = self.trained.job
+        if self.deployment is not None:
+            return f"The new one serves now ({job}); `scones retrain --back` returns."
+        why = "is worse"
+        if not self.compared.worse:
+            why = (
+                "is right no less often, but its gate is not certified, as the old one's is: that "
+                "counts as worse"
+            )
+        return (
+            f"The new one {why}, so the old one goes on. The new one is set aside; to have it "
+            f"serve all the same: `scones deploy --job {job}`."
         )
 
 
-def retrain(clients: Clients, steps: Steps = silent) -> Retrained:
+@dataclass(frozen=True)
+class Returned:
+    """An earlier model that serves again."""
+
+    left: Deployment
+    """What served until now."""
+    deployment: Deployment
+    forward: bool
+    """Whether this takes back an earlier going back."""
+
+    def sentence(self) -> str:
+        """A paragraph each of what serves, and the gates; 80 columns."""
+        serves = f"endpoint {self.deployment.endpoint} serves {self.deployment.job} again"
+        told = (
+            f"This goes forward again, to the model that was left for {self.left.job}."
+            if self.forward
+            else f"{self.left.job} is set aside: `scones deploy` passes it over, and `scones "
+            "retrain --back` once more goes forward to it again."
+        )
+        gates = Gates(self.left.gate, self.deployment.gate).sentences(changed=True)
+        return f"{serves}\n{_filled(told, *gates)}"
+
+
+Compare = Callable[[Clients, Deployment, Trained, Sequence[Entry], Step], Compared]
+
+
+def retrain(clients: Clients, steps: Steps = silent, compare: Compare = compare) -> Retrained:
     """Train on what is staged and what was labelled; deploy the new model unless it is worse.
 
-    The staged lists name the new pictures only once the new model serves. Raises ValueError where
-    there is nothing to learn, or too little to examine on.
+    Worse is right less often, or a gate that nothing certifies in place of a certified one. The new
+    model is set aside from the first, so that what ends before its acceptance leaves nothing that
+    `deploy` would take. The staged lists name the new pictures only once the new model serves.
+    Raises ValueError where there is nothing to learn, or too little to examine on.
     """
     staged, old = read_staged(clients), last_deployment(clients)
     if staged.facts.classes != old.classes:
@@ -142,22 +142,24 @@ def retrain(clients: Clients, steps: Steps = silent) -> Retrained:
         bigger = _stage(clients, staged, learnt)
     key = f"retrain/{stamp(clients.clock())}/{TRAIN_LIST}"
     _put(clients, key, write_lst(bigger.split(TRAIN)).encode())
-    trained = train(clients, bigger, steps, key)
+    trained = train(clients, bigger, steps, key, {SET_ASIDE: NOT_YET})
     with steps("compare") as step:
-        compared = _compare(clients, old, trained, held_out, step)
-    if compared.worse:
-        return Retrained(trained, len(learnt), known, compared, None)
-    deployment = deploy(clients, trained, bigger.facts, steps)
+        compared = compare(clients, old, trained, held_out, step)
+    gates = Gates(old.gate, threshold_of(clients, trained))
+    if compared.worse or gates.worse:
+        set_aside(clients, trained.job, WORSE)
+        return Retrained(trained, len(learnt), known, compared, gates, None)
+    deployment = deploy(clients, trained, bigger.facts, steps, gates.new)
     _put(clients, TRAIN_LIST, write_lst(bigger.split(TRAIN)).encode())
     _put(clients, DATASET_KEY, facts_json(bigger.facts))
     _put(clients, MANIFEST_KEY, write_jsonl(bigger.entries).encode())
-    return Retrained(trained, len(learnt), known, compared, deployment)
+    return Retrained(trained, len(learnt), known, compared, gates, deployment)
 
 
-def back(clients: Clients, steps: Steps = silent) -> Deployment:
+def back(clients: Clients, steps: Steps = silent) -> Returned:
     """Let the model before the present one serve again, under its own threshold, by UpdateEndpoint.
 
-    Raises ValueError where there was none of these classes.
+    The present one is set aside. Raises ValueError where there was none of these classes.
     """
     *before, now = all_deployments(clients) or [last_deployment(clients)]
     others = [each for each in before if each.job != now.job and each.classes == now.classes]
@@ -166,9 +168,12 @@ def back(clients: Clients, steps: Steps = silent) -> Deployment:
     last = others[-1]
     answer = clients.sagemaker.describe_training_job(TrainingJobName=last.job)
     trained = Trained(last.job, answer["ModelArtifacts"]["S3ModelArtifacts"], ())
-    threshold = Threshold(last.threshold, last.threshold_from, last.promise)
     facts = replace(read_staged(clients).facts, dataset=last.dataset, classes=last.classes)
-    return deploy(clients, trained, facts, steps, threshold)
+    leave(clients, now.job, last.job)
+    deployment = deploy(clients, trained, facts, steps, last.gate)
+    served = [each.job for each in before] + [now.job]
+    forward = served.index(now.job) < served.index(last.job)
+    return Returned(now, deployment, forward)
 
 
 def labelled(
@@ -202,6 +207,13 @@ def labelled(
 
 def _pictures(count: int, kind: str = "") -> str:
     return f"{count} {kind}picture{'' if count == 1 else 's'}"
+
+
+def _filled(*paragraphs: str) -> str:
+    return "\n".join(
+        textwrap.fill(each, 80, break_on_hyphens=False, break_long_words=False)
+        for each in paragraphs
+    )
 
 
 def _learnt(record: Record, truth: dict[str, int]) -> Learnt | None:
@@ -252,84 +264,6 @@ def _more(facts: Facts, entries: Sequence[Entry]) -> Facts:
         counts[facts.classes[entry.label]] += 1
     told = json.dumps([facts.sha256, sorted(entry.sha256 for entry in entries)])
     return replace(facts, train=counts, sha256=hashlib.sha256(told.encode()).hexdigest())
-
-
-def _compare(
-    clients: Clients, old: Deployment, trained: Trained, held_out: Sequence[Entry], step: Step
-) -> Compared:
-    """Both models as two variants of an endpoint that captures nothing and is gone afterwards."""
-    name = f"trial-{stamp(clients.clock())}"
-    trial = replace(clients, settings=replace(clients.settings, endpoint=name))
-    sagemaker, tags = (
-        clients.sagemaker,
-        [{"Key": key, "Value": value} for key, value in clients.tags.items()],
-    )
-    configured = sagemaker.describe_endpoint_config(EndpointConfigName=old.endpoint_config)
-    sagemaker.create_model(
-        ModelName=name,
-        ExecutionRoleArn=clients.role,
-        PrimaryContainer={
-            "Image": algorithm.image_uri(clients.region), "ModelDataUrl": trained.model_uri,
-        },
-        Tags=tags,
-    )  # fmt: skip
-    try:
-        models = {OLD: configured["ProductionVariants"][0]["ModelName"], NEW: name}
-        variant = endpoint_config(clients, name)["ProductionVariants"][0]
-        sagemaker.create_endpoint_config(
-            EndpointConfigName=name,
-            ProductionVariants=[
-                {**variant, "VariantName": each, "ModelName": model}
-                for each, model in models.items()
-            ],
-            Tags=tags,
-        )
-        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=tags)
-        wait_in_service(trial, name, step)
-        return _examine(trial, held_out, step)
-    finally:
-        _remove(trial)
-
-
-def _examine(trial: Clients, held_out: Sequence[Entry], step: Step) -> Compared:
-    runtime, name = trial.other("sagemaker-runtime"), trial.settings.endpoint
-    step.total(len(held_out))
-
-    def right(entry: Entry) -> tuple[bool, bool]:
-        picture = trial.s3.get_object(Bucket=trial.bucket, Key=entry.key)["Body"].read()
-        calls = []
-        for variant in (OLD, NEW):
-            answer = runtime.invoke_endpoint(
-                EndpointName=name, ContentType="image/png", Body=picture, TargetVariant=variant
-            )
-            probabilities = json.load(answer["Body"])
-            calls.append(probabilities.index(max(probabilities)) == entry.label)
-        step.advance()
-        return calls[0], calls[1]
-
-    with ThreadPoolExecutor(trial.settings.parallel) as pool:
-        pairs = list(pool.map(right, held_out))
-    return Compared(
-        len(pairs),
-        pairs.count((True, True)),
-        pairs.count((True, False)),
-        pairs.count((False, True)),
-    )
-
-
-def _remove(trial: Clients) -> None:
-    """Endpoint, configuration and model of the trial, as far as they were made."""
-    sagemaker, name = trial.sagemaker, trial.settings.endpoint
-    for delete, argument in (
-        (sagemaker.delete_endpoint, "EndpointName"),
-        (sagemaker.delete_endpoint_config, "EndpointConfigName"),
-        (sagemaker.delete_model, "ModelName"),
-    ):
-        try:
-            delete(**{argument: name})
-        except sagemaker.exceptions.ClientError as error:
-            if "Could not find" not in error.response["Error"]["Message"]:
-                raise
 
 
 def _put(clients: Clients, key: str, content: bytes) -> None:

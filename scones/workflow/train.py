@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,8 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TIME_LIMIT_S = 6 * 3600
 POLL_S = 0.5
 """Oftener is not seen, and takes from the job what it computes with on a laptop."""
+CLASS_NAMES = "SCONES_CLASS_NAMES"
+"""The variable that tells the job its classes, with commas between."""
 VARIABLE = 512
 """Characters of an Environment's value: SageMaker API reference, CreateTrainingJob."""
 EPOCHS = re.compile(r"Final configuration.*?[\"']epochs[\"']: [\"']?(\d+)")
@@ -41,17 +43,24 @@ TRAIN_LIST, TEST_LIST = f"{TRAIN}.lst", f"{TEST}.lst"
 
 
 def train(
-    clients: Clients, staged: Staged, steps: Steps = silent, train_list: str = TRAIN_LIST
+    clients: Clients,
+    staged: Staged,
+    steps: Steps = silent,
+    train_list: str = TRAIN_LIST,
+    tags: Mapping[str, str] | None = None,
 ) -> Trained:
     """Start a job and wait for it; raises JobError with SageMaker's reason, and ValueError where
     more pictures are to be held out than can be.
 
-    `train_list` is the key of the list of pictures under `train/` that are learnt from.
+    `train_list` is the key of the list of pictures under `train/` that are learnt from, `tags` what
+    the job bears beside our own.
     """
     check_certify(clients.settings, sum(staged.facts.train.values()))
     job = f"scones-{stamp(clients.clock())}"
     with steps("train") as step:
-        answer, lines = follow(clients, request(clients, staged, job, train_list), step)
+        asked = request(clients, staged, job, train_list)
+        asked["Tags"] += [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+        answer, lines = follow(clients, asked, step)
         if answer["TrainingJobStatus"] != "Completed":
             reason = answer.get("FailureReason", answer["TrainingJobStatus"])
             raise JobError(f"training job {job} did not complete: {reason}")
@@ -85,23 +94,6 @@ def check_certify(settings: Settings, num_pictures: int) -> None:
             f"certify is {settings.certify}; of {num_pictures} training pictures at most "
             f"{num_pictures // 2} can be held out"
         )
-
-
-def last_trained(clients: Clients) -> Trained:
-    """The newest completed job that carries our tag; ValueError where there is none."""
-    found = clients.sagemaker.get_paginator("list_training_jobs").paginate(
-        NameContains="scones-", StatusEquals="Completed", SortBy="CreationTime",
-        SortOrder="Descending",
-    )  # fmt: skip
-    for page in found:
-        for each in page["TrainingJobSummaries"]:
-            answer = clients.sagemaker.describe_training_job(
-                TrainingJobName=each["TrainingJobName"]
-            )
-            if _is_ours(clients, answer["TrainingJobArn"]):
-                uri = answer["ModelArtifacts"]["S3ModelArtifacts"]
-                return Trained(answer["TrainingJobName"], uri, ())
-    raise ValueError("no training job of ours has completed yet; run `scones train` first")
 
 
 def request(
@@ -193,11 +185,6 @@ def _channel(name: str, uri: str) -> dict[str, Any]:
         "ContentType": "application/x-image",
         "DataSource": {"S3DataSource": source},
     }
-
-
-def _is_ours(clients: Clients, arn: str) -> bool:
-    tags = clients.sagemaker.list_tags(ResourceArn=arn)["Tags"]
-    return clients.tags.items() <= {each["Key"]: each["Value"] for each in tags}.items()
 
 
 def _wait(clients: Clients, job: str, log: "_Log", step: Step) -> dict[str, Any]:

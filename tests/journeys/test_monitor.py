@@ -98,7 +98,12 @@ def test_the_loop(world: World) -> None:
 
     returned = world.scones("retrain", "--back")
     assert returned.returncode == 0, returned.stderr
-    assert "again" in returned.stdout and new not in returned.stdout
+    assert f"serves {new}" not in returned.stdout
+    assert f"{new} is set aside" in " ".join(returned.stdout.split())
+    deployed = world.scones("deploy")
+    assert deployed.returncode == 0, deployed.stderr
+    assert f"{new} is passed over: retrain --back left it" in " ".join(deployed.stdout.split())
+    assert f"serves {new}" not in deployed.stdout
     assert world.scones("monitor").returncode == 0
     assert world.told()["model"] != new
 

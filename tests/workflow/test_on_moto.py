@@ -7,65 +7,24 @@ destroying; what the machine does is a journey on the local cloud.
 import io
 import json
 import tarfile
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
-from moto import mock_aws
 
-from scones.clients import Clients, connect
+from scones.clients import Clients
 from scones.container.hyperparameters import plan
 from scones.container.job import told
 from scones.gate.heldout import Gate, HeldOut, weigh
 from scones.images.images import Dataset, Images
-from scones.settings import Settings
+from scones.workflow.aside import pick
 from scones.workflow.deploy import all_deployments, deploy, last_deployment
 from scones.workflow.destroy import destroy
 from scones.workflow.progress import Lines
 from scones.workflow.stage import stage
-from scones.workflow.staged import read_staged
-from scones.workflow.train import JobError, Trained, last_trained, request, train
-
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "sts:AssumeRole",
-            "Principal": {
-                "Service": [
-                    "lambda.amazonaws.com",
-                    "sagemaker.amazonaws.com",
-                    "states.amazonaws.com",
-                ]
-            },
-        }
-    ],
-}
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty account; answers a role's ARN."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    with mock_aws(config={"lambda": {"use_docker": False}}):
-        role = boto3.client("iam").create_role(
-            RoleName="Scones", AssumeRolePolicyDocument=json.dumps(TRUST)
-        )
-        yield role["Role"]["Arn"]
-
-
-@pytest.fixture
-def clients(account: str) -> Clients:
-    settings = Settings(target="aws", role=account, parallel=2)
-    return replace(connect(settings), poll_s=0.01)
+from scones.workflow.staged import Facts, read_staged
+from scones.workflow.train import JobError, Trained, request, train
 
 
 def images(count: int) -> Images:
@@ -141,7 +100,7 @@ def test_a_training_job_has_four_channels_and_texts(clients: Clients) -> None:
     assert job["AlgorithmSpecification"]["TrainingImage"] == (
         "685385470294.dkr.ecr.eu-west-1.amazonaws.com/image-classification:1"
     )
-    assert last_trained(clients).job == trained.job
+    assert pick(clients, read_staged(clients).facts) == (trained, [])
 
 
 @pytest.mark.parametrize(("count", "last"), [(1, "bicycle/0.jpg (cut off)"), (90, "and 7")])
@@ -177,8 +136,9 @@ def test_a_failed_job_is_never_told_as_done(
 def test_nothing_staged_or_trained_or_deployed_is_said(clients: Clients) -> None:
     with pytest.raises(ValueError, match="scones stage"):
         read_staged(clients)
+    facts = Facts("sample", DATASET.class_names, {}, {}, "")
     with pytest.raises(ValueError, match="scones train"):
-        last_trained(clients)
+        pick(clients, facts)
     assert all_deployments(clients) == []
     with pytest.raises(ValueError, match="scones deploy"):
         last_deployment(clients)

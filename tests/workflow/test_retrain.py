@@ -7,8 +7,10 @@ import pytest
 
 from scones.images.manifest import Entry
 from scones.workflow import retrain
-from scones.workflow.retrain import Compared, Learnt, Retrained, examined
+from scones.workflow.examine import Compared
+from scones.workflow.retrain import Learnt, Retrained, examined
 from scones.workflow.staged import Facts, Staged
+from scones.workflow.threshold import DEFAULT, Gates, Threshold
 from scones.workflow.train import Trained
 
 
@@ -20,6 +22,7 @@ def test_a_model_is_worse_when_it_is_right_less_often() -> None:
 
 def test_the_comparison_is_told_with_intervals_and_mcnemars_p() -> None:
     said = Compared(200, 180, 2, 12).sentence()
+    assert said.startswith("On the same 200 test pictures the old")
     assert "the old model is right on 182 (91.0 %; 95 %: 86.1 to 94.6)" in said
     assert "the new one on 192 (96.0 %" in said
     # Twice the binomial tail of 2 or fewer in 14: 2 * (1 + 14 + 91) / 2**14.
@@ -65,9 +68,10 @@ def test_too_few_held_out_pictures_are_refused() -> None:
 
 def test_labels_that_taught_nothing_are_accounted_for_in_eighty_columns() -> None:
     trained, compared = Trained("job", "s3://b/model.tar.gz", ()), Compared(200, 180, 9, 8)
-    told = Retrained(trained, 5, 1, compared, None).sentence()
+    same = Gates(Threshold(0.8, DEFAULT, None), Threshold(0.8, DEFAULT, None))
+    told = Retrained(trained, 5, 1, compared, same, None).sentence()
     assert max(len(line) for line in told.splitlines()) <= 80
     words = " ".join(told.split())
     assert "It learnt from 5 more pictures. 1 picture of those labelled is not news:" in words
-    assert "not news" not in Retrained(trained, 1, 0, compared, None).sentence()
-    assert "from 1 more picture." in Retrained(trained, 1, 0, compared, None).sentence()
+    assert "not news" not in Retrained(trained, 1, 0, compared, same, None).sentence()
+    assert "from 1 more picture." in Retrained(trained, 1, 0, compared, same, None).sentence()
