@@ -43,6 +43,12 @@ def test_the_cloud_goes_up_and_down_and_tells_where_it_is(tmp_path: Path) -> Non
         (["up", "--home", "{tmp}", "--host", "0.0.0.0"], "--expose"),
         (["up", "--home", "{tmp}", "--region", "mars"], "region is 'mars'"),
         (["up", "--home", "{tmp}", "--account", "42"], "account is '42'; it should be 12 digits"),
+        (
+            ["up", "--home", "{tmp}", "--capture-window-s", "-1"],
+            "capture_window_s is -1.0; it should be above 0",
+        ),
+        (["up", "--home", "{tmp}", "--capture-window-s", "nan"], "capture_window_s is nan"),
+        (["up", "--home", "{tmp}", "--max-concurrent", "0"], "max_concurrent is 0; it should be 1"),
         (["env", "--home", "{tmp}"], "scones up"),
         (["exec", "--home", "{tmp}", "--", "true"], "scones up"),
     ],

@@ -102,6 +102,37 @@ def test_training_again_is_told_what_training_is_told(
     assert words in refused(capsys, command, *options)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--profile", "best"], "--profile"),
+        (["--threshold", "0.9", "--seed", "0"], "--threshold, --seed"),
+        (["--hyperparameter", "epochs=1"], "--hyperparameter"),
+    ],
+)
+def test_going_back_trains_nothing_and_says_so(
+    home: Path, capsys: pytest.CaptureFixture[str], options: list[str], named: str
+) -> None:
+    line = refused(capsys, "retrain", "--back", *options)
+    assert f"--back goes without {named}: nothing is trained" in line
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--count", "5", "--after", "20", "--drift", "blur"], "after is 20; it should be below"),
+        (["--after", "3"], "after is 3; it should be given with a drift"),
+        (["--balance", "0.3", "--drift", "label-shift"], "balance is 0.3; it should be left out"),
+    ],
+)
+def test_a_stream_that_would_not_be_what_was_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    assert words in refused(capsys, "simulate", *options)
+    assert not home.exists()
+
+
 def test_an_environment_that_is_wrong(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The local cloud's commands: start it, stop it, tell of it, lead programs to it."""
 
 import json
+import math
 import os
 import re
 import shlex
@@ -51,6 +52,10 @@ def up(
         raise ValueError(f"port is {port}; it should be 1 to {LAST_PORT}, or 0 for a free one")
     if not _ACCOUNT.fullmatch(account):
         raise ValueError(f"account is {account!r}; it should be 12 digits")
+    if capture_window_s is not None and not 0 < capture_window_s < math.inf:
+        raise ValueError(f"capture_window_s is {capture_window_s}; it should be above 0")
+    if max_concurrent is not None and max_concurrent < 1:
+        raise ValueError(f"max_concurrent is {max_concurrent}; it should be 1 or more")
     running = control.status(home)
     if running is None:
         arguments = [

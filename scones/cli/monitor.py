@@ -47,7 +47,7 @@ REQUESTS, TO_REVIEW = 1000, 20
 @commands.command()
 def simulate(
     count: Annotated[int | None, option("Requests in all.", REQUESTS)] = None,
-    balance: Annotated[float, option("Share of the first class.", 0.5)] = 0.5,
+    balance: Annotated[float | None, option("Share of the first class.", 0.5)] = None,
     rate: Annotated[str | None, typer.Option(help="Such as 5/s, 90/m or 1000/h.")] = None,
     duration: Annotated[
         str | None, typer.Option("--for", help="With --rate: 30s, 10m, 2h.")
@@ -267,6 +267,17 @@ def retrain(
     from scones.workflow.retrain import back as go_back
     from scones.workflow.retrain import retrain as again
 
+    given = {
+        "--profile": profile, "--certify": certify, "--risk": risk, "--certainty": certainty,
+        "--folds": folds, "--threshold": threshold, "--seed": seed,
+        "--hyperparameter": hyperparameter or None,
+    }  # fmt: skip
+    told = [name for name, value in given.items() if value is not None]
+    if back and told:
+        raise ValueError(
+            f"--back goes without {', '.join(told)}: nothing is trained, and the model before "
+            "serves under its own threshold"
+        )
     settings = settle_training(
         profile=profile, certify=certify, risk=risk, certainty=certainty, folds=folds,
         threshold=threshold, seed=seed, hyperparameters=hyperparameter, home=home, target=target,

@@ -37,8 +37,9 @@ class Plan:
     """What the stream is like."""
 
     count: int = 1000
-    balance: float = 0.5
-    """Share of the first class; the others share the rest evenly."""
+    balance: float | None = None
+    """Share of the first class before a label shift; the others share the rest evenly. None: half.
+    """
     rate: float | None = None
     """Requests a second; None: as fast as `parallel` of them go."""
     drift: str | None = None
@@ -51,13 +52,28 @@ class Plan:
     def __post_init__(self) -> None:
         for right, name, value, should in (
             (self.count >= 1, "count", self.count, "1 or more"),
-            (0 <= self.balance <= 1, "balance", self.balance, "0 to 1, the first class's share"),
+            (0 <= self.share <= 1, "balance", self.balance, "0 to 1, the first class's share"),
             (self.rate is None or self.rate > 0, "rate", self.rate, "above 0, such as 5/s"),
             (self.drift in (None, *DRIFTS), "drift", self.drift, f"one of {', '.join(DRIFTS)}"),
             (self.after >= 0, "after", self.after, "0 or more"),
-        ):
+            (self.after == 0 or self.drift, "after", self.after, "given with a drift, or not"),
+            (
+                self.drift is None or self.after < self.count, "after", self.after,
+                f"below the count, {self.count}, or nothing comes under the drift",
+            ),
+            (
+                self.balance is None or self.after or self.drift != LABEL_SHIFT,
+                "balance", self.balance,
+                f"left out: without requests before it (after), {LABEL_SHIFT} says the mix",
+            ),
+        ):  # fmt: skip
             if not right:
                 raise ValueError(f"{name} is {value!r}; it should be {should}")
+
+    @property
+    def share(self) -> float:
+        """The first class's, before a label shift."""
+        return 0.5 if self.balance is None else self.balance
 
 
 @dataclass(frozen=True)
@@ -138,9 +154,9 @@ def draw(
     decks: dict[int, list[Entry]] = {label: [] for label in range(num_classes)}
     for place in range(plan.count):
         drifted = plan.drift is not None and place >= plan.after
-        share = plan.balance
+        share = plan.share
         if drifted and plan.drift == LABEL_SHIFT:
-            share = SHIFTED if plan.balance < SHIFTED else 1 - SHIFTED
+            share = SHIFTED if plan.share < SHIFTED else 1 - SHIFTED
         label = 0 if random.random() < share else 1 + random.randrange(num_classes - 1)
         if not decks[label]:
             decks[label] = [each for each in entries if each.label == label]

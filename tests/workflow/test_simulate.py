@@ -37,6 +37,8 @@ def test_label_shift_changes_the_mix_from_its_record_on() -> None:
     drawn = labels(Plan(2000, drift="label-shift", after=1000))
     assert drawn[:1000].count(0) / 1000 == pytest.approx(0.5, abs=0.06)
     assert drawn[1000:].count(0) / 1000 == pytest.approx(0.9, abs=0.04)
+    of_others = labels(Plan(2000, 0.95, drift="label-shift", after=1000))
+    assert of_others[1000:].count(0) / 1000 == pytest.approx(0.1, abs=0.04)
 
 
 def test_pictures_repeat_only_when_used_up() -> None:
@@ -62,6 +64,15 @@ def test_a_class_without_pictures_is_said() -> None:
         ({"rate": 0.0}, "rate is"),
         ({"drift": "rain"}, "drift is 'rain'; it should be one of blur, dark, jpeg, label-shift"),
         ({"after": -1}, "after is -1"),
+        ({"after": 3}, "after is 3; it should be given with a drift, or not"),
+        (
+            {"count": 5, "after": 5, "drift": "blur"},
+            "after is 5; it should be below the count, 5, or nothing comes under the drift",
+        ),
+        (
+            {"balance": 0.3, "drift": "label-shift"},
+            r"balance is 0\.3; it should be left out: without requests before it \(after\)",
+        ),
     ],
 )
 def test_a_wrong_plan_is_refused(given: dict[str, Any], said: str) -> None:
