@@ -100,18 +100,19 @@ def label(
     labelled, and where their truth lies. Interrupted, what was labelled is kept.
     """
     truth: dict[str, int] = {}
-    words = choices(listed.class_names)
+    named, count = choices(listed.class_names), len(listed.candidates)
     try:
-        for candidate in listed.candidates:
+        for place, candidate in enumerate(listed.candidates, start=1):
+            words = f"{place} of {count} ({named})"
             answer = ask(candidate, words).strip().lower()
             while answer not in (SKIP, QUIT) and chosen(answer, listed.class_names) is None:
                 tell(f"{answer!r} is none of these")
                 answer = ask(candidate, words).strip().lower()
             if answer == QUIT:
                 break
-            place = chosen(answer, listed.class_names)
-            if place is not None:
-                truth[candidate.id] = place
+            meant = chosen(answer, listed.class_names)
+            if meant is not None:
+                truth[candidate.id] = meant
     finally:
         uri = put_truth(clients, truth, f"{REVIEW}{stamp(clients.clock())}")
     return len(truth), uri

@@ -63,9 +63,16 @@ def place(client: Callable[..., Any]) -> Any:
 
 def test_labels_are_kept_as_truth_under_inference_or_event_id(place: Any) -> None:
     listed = Listed(NAMES, tuple(candidate(i, f"run-{i}" if i else None) for i in range(5)))
-    answers, told = iter(["1", "", "car", "Bus", "q"]), list[str]()
-    labelled, uri = label(place, listed, lambda each, words: next(answers), told.append)
+    answers, told, asked = iter(["1", "", "car", "Bus", "q"]), list[str](), list[str]()
+
+    def ask(each: Candidate, words: str) -> str:
+        asked.append(words)
+        return next(answers)
+
+    labelled, uri = label(place, listed, ask, told.append)
     assert (labelled, told) == (2, ["'car' is none of these"])
+    named = "1 bicycle, 2 motorcycle, 3 bus, Enter skips, q ends"
+    assert asked == [f"{each} of 5 ({named})" for each in (1, 2, 3, 3, 4)]
     assert uri is not None and "/ground_truth/scones/2026/11/20/12/review-" in uri
     assert reviewed(place, NAMES) == {"event-0": 0, "run-2": 2}
 
