@@ -118,4 +118,4 @@ def test_why_lines_cannot_be_read_is_told(tmp_path: Path) -> None:
     captured(tmp_path, [0.9, 0.8])
     _, lines = monitor(tmp_path, "--classes", "a,b,c")
     shown = " ".join(" ".join(lines).split())
-    assert "2 lines could not be read, the first: a.jsonl: 2 probabilities for 3 classes" in shown
+    assert "2 lines could not be read, the first: a.jsonl:1: 2 probabilities for 3 classes" in shown

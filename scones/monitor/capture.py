@@ -38,6 +38,8 @@ class Record:
     """The file or S3 key that holds the line."""
     item: int = 0
     """Which answer of a batch response this is, from 0."""
+    line: int = 0
+    """In `source`, from 1; 0 where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Fault:
 
     source: str
     line: int
-    """From 1; 0 where a record is at fault, whose line is not known."""
+    """From 1; 0 where it is not known."""
     reason: str
 
     def __str__(self) -> str:
@@ -133,7 +135,7 @@ def read_records(
         try:
             if isinstance(parsed, str):
                 raise ValueError(parsed)
-            records.extend(_records(parsed, source))
+            records.extend(_records(parsed, source, number))
         except ValueError as error:
             faults.append(Fault(source, number, str(error)))
     return records, faults
@@ -198,7 +200,7 @@ def picture_of(request: Payload | None) -> bytes | None:
     return None if kind.startswith("text/") or kind == "application/json" else _unpack(request.data)
 
 
-def _records(line: Line | AnswerLine, source: str) -> list[Record]:
+def _records(line: Line | AnswerLine, source: str, number: int) -> list[Record]:
     request = line.capture_data.endpoint_input if isinstance(line, Line) else None
     picture, event = picture_of(request), line.event_metadata
     inferred_at = _moment(event.inference_time)
@@ -212,6 +214,7 @@ def _records(line: Line | AnswerLine, source: str) -> list[Record]:
             probabilities=tuple(min(p, 1.0) for p in row),
             source=source,
             item=item,
+            line=number,
         )
         for item, row in enumerate(answers(line.capture_data.endpoint_output))
     ]

@@ -267,12 +267,14 @@ def _read(
 ) -> Piece:
     """An odd file's records, line by line."""
     records, bad = read_records(content, name, pictures)
-    faults += bad
-    faults += (
-        Fault(name, 0, f"{len(record.probabilities)} probabilities for {num_classes} classes")
-        for record in records
-        if len(record.probabilities) != num_classes
-    )
+    odd = {
+        r.line: Fault(
+            name, r.line, f"{len(r.probabilities)} probabilities for {num_classes} classes"
+        )
+        for r in records
+        if len(r.probabilities) != num_classes
+    }
+    faults += sorted([*bad, *odd.values()], key=lambda fault: fault.line)
     return _piece([r for r in records if len(r.probabilities) == num_classes], num_classes)
 
 

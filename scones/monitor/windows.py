@@ -99,7 +99,7 @@ def window(
             once.setdefault((record.event_id, record.item), record)
         else:
             reason = f"{len(record.probabilities)} probabilities for {len(class_names)} classes"
-            faults.append(Fault(record.source, 0, f"{reason} (event {record.event_id})"))
+            faults.append(Fault(record.source, record.line, f"{reason} (event {record.event_id})"))
     ordered = sorted(once.items(), key=lambda pair: pair[1].inferred_at)
     labels = [(truth or {}).get(key, UNKNOWN) for key, _ in ordered]
     found = Window(

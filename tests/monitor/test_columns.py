@@ -84,6 +84,18 @@ def test_the_fast_way_and_the_long_way_agree(odd: bytes) -> None:
     assert len(fast.faults) == len(faults) + len(more)
 
 
+def test_every_fault_has_its_line_and_they_come_in_order() -> None:
+    content = line("a") + line("x", "[0.2, 0.3, 0.5]") + b"rubbish\n" + line("y", "[1]")
+    found = update(empty(2), [("f", content)]).faults
+    assert [(fault.line, str(fault)[:4]) for fault in found] == [
+        (2, "f:2:"),
+        (3, "f:3:"),
+        (4, "f:4:"),
+    ]
+    _, bad = window(read_records(content, "f")[0], NAMES)
+    assert [fault.line for fault in bad] == [2, 4]
+
+
 def test_records_are_once_and_in_the_order_of_time() -> None:
     late, early = "2026-11-20T12:00:09Z", "2026-11-20T11:00:00Z"
     first = update(empty(2), [("1", line("a", at=late) + line("b") + line("a", at=late))])
