@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from scones.workflow.stamps import Stamp
+
 DATED = re.compile(r"(.*/)?(\d{4}/\d\d/\d\d/\d\d)/[^/]+")
 """`<variant>/yyyy/mm/dd/hh/<file>`, the layout of Data Capture and of ground truth."""
 LATE = timedelta(hours=2)
@@ -29,6 +31,9 @@ class Files(Protocol):
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Name and content of each, in the order asked for."""
 
+    def stamps(self, names: Sequence[str]) -> list[Stamp]:
+        """Of each as it is now."""
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -47,6 +52,8 @@ class Folder:
         alone would pass for verdicts on the whole.
         """
         try:
+            if self.path.is_file():
+                raise ValueError(f"{str(self.path)!r} is a file; give the folder that it lies in")
             if not self.path.is_dir():
                 raise ValueError(f"there is no folder {str(self.path)!r} to read captures from")
             return sorted(_below(str(self.path)))
@@ -58,6 +65,10 @@ class Folder:
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for name in names:
             yield name, self.content(name)
+
+    def stamps(self, names: Sequence[str]) -> list[Stamp]:
+        """Size and time of change: a file that was still being copied is read again."""
+        return [_stamp(f"{self.path}/{name}") for name in names]
 
     def content(self, name: str) -> bytes:
         """What a file holds; ValueError where it cannot be read, as when it is gone meanwhile."""
@@ -109,6 +120,10 @@ class Prefix:
                 some = names[start : start + AT_ONCE]
                 yield from zip(some, pool.map(self._get, some), strict=True)
 
+    def stamps(self, names: Sequence[str]) -> list[Stamp]:
+        """All alike: captured objects never change."""
+        return [(0, 0)] * len(names)
+
     def _get(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         return body
@@ -132,6 +147,14 @@ class Prefix:
             raise ValueError(f"there is no bucket {self.bucket!r} to read from") from error
 
 
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (a third of the time that a Path takes)
+    except OSError:
+        return -1, 0
+    return found.st_size, found.st_mtime_ns
+
+
 def _below(folder: str) -> list[str]:
     """Names of all `*.jsonl` below a folder; a quarter of the time that Path.rglob takes."""
     found: list[str] = []
@@ -142,8 +165,8 @@ def _below(folder: str) -> list[str]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     beginnings.append(f"{beginning}{entry.name}/")
-                elif entry.name.endswith(".jsonl"):
-                    found.append(beginning + entry.name)
+                elif entry.name.endswith(".jsonl") and (entry.is_file() or entry.is_symlink()):
+                    found.append(beginning + entry.name)  # no pipe, at which reading would wait
     return found
 
 
@@ -154,6 +177,8 @@ def open_files(place: str, s3: Any, parallel: int = 8) -> Files:
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
     if not bucket:
         raise ValueError(f"{place!r} names no bucket; it should be s3://bucket/prefix/")
+    if prefix.endswith(".jsonl"):
+        raise ValueError(f"{place!r} names a file; give the prefix that it lies under")
     assert s3 is not None, "a client comes along wherever S3 is named"
     return Prefix(s3, bucket, f"{prefix.rstrip('/')}/" if prefix.strip("/") else "", parallel)
 

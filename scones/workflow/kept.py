@@ -16,9 +16,11 @@ from scones.monitor.bulk import Bulk
 from scones.monitor.columns import Columns, Keys
 from scones.monitor.measured import Measured
 from scones.monitor.pictures import Measures, measure
+from scones.workflow import stamps
 from scones.workflow.files import Files, Folder
 from scones.workflow.progress import Step
 from scones.workflow.readers import reading
+from scones.workflow.stamps import Stamp
 
 Kept = TypeVar("Kept")
 
@@ -46,20 +48,22 @@ class Cache:
         """Columns and measures of all files; only files that are new are fetched.
 
         Without `pictures` nothing is measured and no picture is hashed. Where files that were read
-        are gone, everything is read anew.
+        are gone, or others than they were, everything is read anew.
         """
         known = self._load("columns.msgpack", kept_columns.load, columns.empty(num_classes))
         seen = self._load("measures.npz", measured.load, measured.nothing())
         if pictures and seen.num_files != len(known.files):
             known, seen = columns.empty(num_classes), measured.nothing()
+        told = self._load("stamps.msgpack", stamps.load, list[Stamp]())
         names = files.names(known.files, now_s)
-        if not set(known.files) <= set(names):
-            known, seen = columns.empty(num_classes), measured.nothing()
+        if not set(known.files) <= set(names) or told != files.stamps(known.files):
+            known, seen, told = columns.empty(num_classes), measured.nothing(), []
             names = files.names((), now_s)
         there = set(known.files)
         new = [name for name in names if name not in there]
         if not new:
             return known, seen
+        told += files.stamps(new)  # before they are read: what comes later is seen next time
         step.total(len(new))
         found: list[tuple[list[float], list[Measures]]] = []
 
@@ -80,6 +84,7 @@ class Cache:
             seen = seen.grown(times, [each for _, some in found for each in some], len(new))
             self._write("measures.npz", lambda stream: measured.save(seen, stream))
         self._write("columns.msgpack", lambda stream: kept_columns.save(known, stream))
+        self._write("stamps.msgpack", lambda stream: stamps.save(told, stream))
         return known, seen
 
     def arrivals(self, name: str, keys: Keys) -> NDArray[np.int64]:

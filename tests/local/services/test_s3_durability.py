@@ -29,7 +29,6 @@ from scones.local.services.s3 import S3
 
 s3 = S3(home=Path(sys.argv[1]), identity=Identity("http://127.0.0.1"))
 chance = random.Random(int(sys.argv[2]))
-s3.create_bucket(Bucket="kept")
 number = int(sys.argv[3])
 while True:
     number += 1
@@ -73,6 +72,9 @@ def _read(s3: S3, key: str) -> bytes:
 def test_after_kill_9_every_acknowledged_object_is_whole(tmp_path: Path) -> None:
     chance = random.Random(1)
     latest = 0
+    before = _open(tmp_path)
+    before.create_bucket(Bucket=BUCKET)
+    before._shelf.store.close()
     for round_ in range(12):
         child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(round_), str(latest)],
