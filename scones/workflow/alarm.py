@@ -56,10 +56,22 @@ def to_webhook(url: str) -> Callable[[str, Sequence[Change], float], None]:
             answer.raise_for_status()
         except requests.RequestException as error:
             raise ValueError(
-                f"webhook is {url!r}, which did not take the message: {error}"
+                f"webhook is {url!r}, which did not take the message: {_why(error)}"
             ) from error
 
     return send
+
+
+def _why(error: requests.RequestException) -> str:
+    """In a few words: "Connection refused", "it answered 404 Not Found"."""
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"it answered {error.response.status_code} {error.response.reason}".rstrip()
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {WEBHOOK_TIMEOUT_S:.0f} s"
+    innermost: BaseException = error  # requests and urllib3 wrap it several times
+    while (cause := innermost.__cause__ or innermost.__context__) is not None:
+        innermost = cause
+    return str(getattr(innermost, "strerror", None) or innermost)
 
 
 def to_topic(clients: Clients, arn: str) -> Callable[[str, Sequence[Change], float], None]:

@@ -1,7 +1,10 @@
-"""A change of verdict as an SNS message; moto checks it as AWS's own model does."""
+"""A change of verdict as a message: to SNS, by moto as AWS's own model has it; to a webhook."""
 
 import json
+import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from scones.monitor.verdict import Verdict
-from scones.workflow.alarm import Change, to_topic
+from scones.workflow.alarm import Change, to_topic, to_webhook
 
 CHANGE = Change("no drift", Verdict("confidence", "drift", "They have drifted.", "drift"))
 
@@ -49,3 +52,33 @@ def test_what_is_no_topic_is_refused() -> None:
     clients: Any = SimpleNamespace(other=boto3.client)
     with pytest.raises(ValueError, match="topic is 'drift'; it should be an SNS topic's ARN"):
         to_topic(clients, "drift")
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    """A server on the loopback that knows no address."""
+    with HTTPServer(("127.0.0.1", 0), Silent) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class Silent(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+def test_why_a_webhook_took_no_message_is_told_in_a_few_words(answering: str) -> None:
+    for url, why in (
+        ("http://127.0.0.1:9/", "Connection refused"),
+        (answering, "it answered 404 Not Found"),
+    ):
+        said = f"webhook is {url!r}, which did not take the message: {why}"
+        with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+            to_webhook(url)("captures", [CHANGE], 0.0)
