@@ -12,6 +12,7 @@ nothing changes, so that by Ville's inequality it ever reaches 1/p with a chance
 """
 
 import math
+import zlib
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -28,7 +29,10 @@ AT_ONCE, SPREAD = 0.5, 100
 pairs the median delays differed by 15 records or less, for changes at record 1,000, 10,000 and
 100,000."""
 FALSE_ALARMS = 0.01
-"""Chance of a false alarm in a whole life, however long, for drift of scores."""
+"""Chance of a false alarm in a whole life, however long, for drift of scores: of all of them that
+are watched together."""
+OF_CONFIDENCES = OF_PICTURES = FALSE_ALARMS / 2
+"""How confidences and pictures share it (union bound)."""
 AUDIT_FALSE_ALARMS = 0.05
 """The same for the audit of the gate's risk by labels."""
 
@@ -71,14 +75,22 @@ def watch(
     scores_N: ArrayLike,
     *,
     false_alarms: float = FALSE_ALARMS,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> Drift:
     """Does the stream, in its order, go on as the reference did? Its order of arrival matters.
 
-    `seed` breaks ties between equal scores at random. An empty reference is allowed: the stream is
-    then its own. NaN is refused.
+    `seed` breaks ties between equal scores at random; None: taken from the reference and the first
+    score, so that the same life has the same luck, and other lives other luck. An empty reference
+    is allowed: the stream is then its own. Scores that are all one have not changed. NaN is
+    refused.
     """
-    p_N = conformal_p(reference_M, scores_N, seed)
+    reference, scores = np.asarray(reference_M, np.float64), np.asarray(scores_N, np.float64)
+    if seed is None:
+        seed = zlib.crc32(np.append(reference, scores[:1]).tobytes())
+    p_N = conformal_p(reference, scores, seed)
+    both = np.append(reference, scores)
+    if (both == both[:1]).all():
+        p_N = np.full(len(p_N), 0.5)
     stakes_N, unplayed_N = _stakes(len(p_N))
     life = _life(np.logaddexp(simple_jumper(p_N, stakes_N), np.log(unplayed_N)), false_alarms)
     return replace(life, num_reference=np.size(reference_M))

@@ -2,11 +2,11 @@
 
 Light, contrast and sharpness are measured on what the model is given, 32 x 32; size and format on
 what was sent. Each is a stream of numbers with a martingale of its own, and the false alarms are
-shared out, so that all of them together cry wolf in at most 1 % of lives.
+shared out, so that all of them and the confidences together cry wolf in at most 1 % of lives.
 """
 
 import io
-from collections import Counter
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,10 +14,12 @@ import numpy as np
 from PIL import Image
 
 from scones.images import png
-from scones.monitor.drift import FALSE_ALARMS, Drift, watch
+from scones.monitor.drift import OF_PICTURES, Drift, watch
 
 SIDE = 32
 MEASURES = ("brightness", "contrast", "sharpness", "size", "format")
+USUAL = ("PNG", "JPEG")
+"""Formats that come first in their order; one that is seldom seen comes last."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,26 @@ def measure(picture: bytes) -> Measures | None:
 def drift(reference: Sequence[Measures], stream: Sequence[Measures]) -> dict[str, Drift]:
     """The life of each measure, by its name; the stream in its order of time.
 
-    A format counts as the share of the reference that has it: one never seen before is the lowest.
-    Without a reference the stream is its own, and a change within it is still found.
+    A format counts as its place in one fixed order, which no picture has a part in. Without a
+    reference the stream is its own, and a change within it is still found.
     """
-    formats = Counter(each.format for each in reference)
+    # Where most values are equal their ties decide. Were these broken alike in every life, and the
+    # luck a bad one, 10 of 1000 calm lives of mixed formats would alarm in place of 1.
+    luck = zlib.crc32(repr((*reference[:1], *stream[:1])).encode())
+    others = sorted({each.format for each in (*reference, *stream)} - set(USUAL))
+    places = {kind: place for place, kind in enumerate((*USUAL, *others))}
 
     def values(pictures: Sequence[Measures], name: str) -> list[float]:
         if name == "format":
-            return [formats[each.format] / max(1, len(reference)) for each in pictures]
+            return [float(places[each.format]) for each in pictures]
         return [float(getattr(each, name)) for each in pictures]
 
     return {
         name: watch(
             values(reference, name),
             values(stream, name),
-            false_alarms=FALSE_ALARMS / len(MEASURES),
-            seed=seed,
+            false_alarms=OF_PICTURES / len(MEASURES),
+            seed=luck + place,
         )
-        for seed, name in enumerate(MEASURES)
+        for place, name in enumerate(MEASURES)
     }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from scones.monitor.capture import read_folder
+from scones.monitor.drift import FALSE_ALARMS, OF_CONFIDENCES, watch
 from scones.monitor.pictures import MEASURES, Measures, drift, measure
 
 
@@ -93,6 +94,54 @@ def test_what_changed_is_named(name: str, value: float | str) -> None:
     changed = [replace(each, **{name: value}) for each in stream(1, 300)]  # type: ignore[arg-type]
     lives = drift(stream(0, 200), changed)
     assert [each for each in MEASURES if lives[each].drifted] == [name]
+
+
+def test_a_format_that_changes_is_found_without_a_reference_and_between_two_usual_ones() -> None:
+    usual = [
+        replace(each, format="JPEG" if i % 2 else "PNG") for i, each in enumerate(stream(2, 200))
+    ]
+    webp = [replace(each, format="WEBP") for each in stream(3, 200)]
+    for reference, changed in (([], [*stream(1, 200), *webp]), (usual, webp)):
+        assert drift(reference, changed)["format"].drifted
+
+
+def test_ties_are_broken_otherwise_in_another_life_and_alike_in_the_same() -> None:
+    kinds = np.random.default_rng(0).choice(["PNG", "JPEG"], 200).tolist()
+    lives = [
+        drift([], [replace(each, format=k) for each, k in zip(stream(i, 200), kinds, strict=True)])
+        for i in (1, 1, 2)
+    ]
+    first, again, other = (life["format"].log10_capital_N.tolist() for life in lives)
+    assert first == again != other
+    assert max(life["size"].peak for life in lives) < 1e-9  # all 1024: nothing to be unlucky with
+
+
+def test_confidences_and_all_measures_share_one_in_a_hundred() -> None:
+    lives = drift([], stream(1, 3)).values()
+    assert sum(life.false_alarms for life in lives) + OF_CONFIDENCES == pytest.approx(FALSE_ALARMS)
+
+
+@pytest.mark.slow
+def test_calm_lives_seldom_alarm_whatever_is_watched() -> None:
+    alarms = 0
+    for seed in range(500):
+        random = np.random.default_rng(10**7 + seed)
+
+        def calm(n: int, random: np.random.Generator = random) -> list[Measures]:
+            light = random.normal(0, 1, (n, 4)) @ np.array([1, 0.5, 0.2, 0.8])  # as one lamp
+            kinds = random.choice(["PNG", "JPEG", "GIF"], n, p=[0.7, 0.29, 0.01])
+            sizes = random.choice([1024, 4096], n, p=[0.8, 0.2])
+            return [
+                Measures(float(x), float(x + y), float(y), int(size), str(kind))
+                for x, y, size, kind in zip(
+                    light, random.normal(0, 1, n), sizes, kinds, strict=True
+                )
+            ]
+
+        of_pictures = any(life.drifted for life in drift(calm(300), calm(500)).values())
+        scores = random.random(200), random.random(500)
+        alarms += of_pictures or watch(*scores, false_alarms=OF_CONFIDENCES, seed=seed).drifted
+    assert alarms <= 0.02 * 500
 
 
 @pytest.mark.parametrize(("reference", "n"), [(0, 0), (0, 1), (200, 0), (1, 2)])
