@@ -33,8 +33,7 @@ class Model:
 
     def sentence(self) -> str:
         """That it is passed over, why, and how to insist."""
-        job = self.trained.job
-        return f"{job} is passed over: {self.aside} (`scones deploy --job {job}` serves it)"
+        return f"{self.trained.job} is passed over: {self.aside} (--job serves it all the same)"
 
 
 def pick(clients: Clients, facts: Facts, job: str | None = None) -> tuple[Trained, list[Model]]:
@@ -79,7 +78,7 @@ def leave(clients: Clients, job: str, other: str) -> None:
         begun = _begun(clients, name)
         if begun <= after:
             return
-        if begun <= until:
+        if begun <= until and model.aside is None:
             set_aside(clients, name, LEFT)
 
 
@@ -91,7 +90,8 @@ def _newest(clients: Clients) -> tuple[Model, list[Model]]:
         passed.append(model)
     if not passed:
         raise ValueError("no training job of ours has completed yet; run `scones train` first")
-    raise ValueError(f"every trained model is set aside; of these, {passed[0].sentence()}")
+    job = passed[0].trained.job
+    raise ValueError(f"every trained model is set aside; name one, such as --job {job}")
 
 
 def _named(clients: Clients, job: str) -> Model:

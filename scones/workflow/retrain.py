@@ -78,12 +78,12 @@ class Retrained:
                 "test, which is never learnt from."
             )
         gates = self.gates.sentences(self.deployment is not None)
-        return _filled(self.compared.sentence(), learnt, *gates, self._end())
+        told = _filled(self.compared.sentence(), learnt, *gates, self._end())
+        return told if self.deployment else f"{told}\n  scones deploy --job {self.trained.job}"
 
     def _end(self) -> str:
-        job = self.trained.job
         if self.deployment is not None:
-            return f"The new one serves now ({job}); `scones retrain --back` returns."
+            return f"The new one serves now ({self.trained.job}); `scones retrain --back` returns."
         why = "is worse"
         if not self.compared.worse:
             why = (
@@ -92,7 +92,7 @@ class Retrained:
             )
         return (
             f"The new one {why}, so the old one goes on. The new one is set aside; to have it "
-            f"serve all the same: `scones deploy --job {job}`."
+            "serve all the same:"
         )
 
 

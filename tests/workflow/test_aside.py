@@ -146,13 +146,12 @@ def test_after_a_refused_retraining_deploy_takes_the_one_before(account_of_ours:
     done = retrained(clients, WORSE_CALLS)
     new = done.trained.job
     assert (done.deployment, why(clients, new)) == (None, WORSE)
-    words = " ".join(done.sentence().split())
-    assert "The new one is worse, so the old one goes on." in words
-    assert f"to have it serve all the same: `scones deploy --job {new}`." in words
+    assert "The new one is worse, so the old one goes on." in " ".join(done.sentence().split())
+    assert done.sentence().splitlines()[-1] == f"  scones deploy --job {new}"
     picked, (passed,) = pick(clients, read_staged(clients).facts)
     assert picked.job == old.job
     assert passed.sentence() == (
-        f"{new} is passed over: retrain found it worse (`scones deploy --job {new}` serves it)"
+        f"{new} is passed over: retrain found it worse (--job serves it all the same)"
     )
 
 
@@ -238,13 +237,17 @@ def test_going_back_sets_the_left_one_aside_and_once_more_goes_forward(
     account_of_ours: Clients,
 ) -> None:
     clients = account_of_ours
-    old, between, new = trained(clients, gate(200)), trained(clients), trained(clients)
+    old, worse = trained(clients, gate(200)), trained(clients)
+    set_aside(clients, worse.job, WORSE)
+    between, new = trained(clients), trained(clients)
     serve(clients, old)
     serve(clients, new)
     away(clients)
     first = back(clients)
     assert (first.deployment.job, first.forward) == (old.job, False)
-    assert [why(clients, each.job) for each in (old, between, new)] == [None, LEFT, LEFT]
+    assert [why(clients, each.job) for each in (old, worse, between, new)] == [
+        None, WORSE, LEFT, LEFT,
+    ]  # fmt: skip
     assert chosen(clients) == old.job
     told = " ".join(first.sentence().split())
     assert f"endpoint scones serves {old.job} again {new.job} is set aside" in told
