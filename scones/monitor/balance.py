@@ -8,7 +8,7 @@ bias, never show one, for the classes may differ in the pictures themselves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from scipy import stats
 from scones.gate.calibration import bias_errors, fit_biased, logits_of
 from scones.gate.exact import BOSCHLOO_LIMIT, boschloo, fisher, holm, informative, needed
 from scones.gate.intervals import newcombe, wilson
+from scones.monitor.digits import alike
 from scones.monitor.windows import Window
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,7 @@ class Test:
     """Its share less that of the others; for the intercept a bias in logits."""
     low: float
     high: float
-    """95 % interval of the gap."""
+    """Interval of the gap, at `certainty`; holds 0 unless `p` excludes it at that level."""
     p: float
     """Boschloo's, Fisher's in large tables; of the intercept, Wald's."""
     fisher_p: float | None
@@ -52,6 +53,8 @@ class Test:
     """Pictures of the class, and of the others."""
     table: tuple[tuple[int, int], tuple[int, int]] | None
     """Class and others by yes and no: recognised, or accepted."""
+    certainty: float = 1 - LEVEL
+    """Of the interval: 95 % for all tests of the balance together (Bonferroni)."""
 
     @property
     def by(self) -> str:
@@ -65,13 +68,14 @@ class Test:
         others = [name for name in class_names if name != self.class_name]
         other = others[0] if len(others) == 1 else "the others"
         sign, scale = (-1 if self.gap < 0 else 1), (1 if self.question == "intercept" else 100)
-        low, high = sorted(scale * sign * end for end in (self.low, self.high))
-        gap, often = f"{scale * abs(self.gap):.3g}", "less" if self.gap < 0 else "more"
+        ends = sorted(scale * sign * end for end in (self.low, self.high))
+        gap, low, high = alike(scale * abs(self.gap), ends[0], ends[1])
+        often = "less" if self.gap < 0 else "more"
         said = _GAPS[self.question].format(
             name=self.class_name, other=other, gap=gap, often=often,
             leaning="away from" if self.gap < 0 else "toward",
         )  # fmt: skip
-        return f"{said} (95 %: {low:.3g} to {high:.3g})"
+        return f"{said} ({100 * self.certainty:.3g} %: {low} to {high})"
 
 
 @dataclass(frozen=True)
@@ -95,18 +99,18 @@ class Balance:
         """The verdict in plain words, with n and what would settle it."""
         if self.n == 0:
             return "Too few to say: no records."
-        share, low, high = self.shares[0]
-        decimals = 0 if high - low >= 0.02 else 1
+        share, low, high = alike(*(100 * each for each in self.shares[0]))
         pictures = "picture" if self.n == 1 else "pictures"
         said = (
             f"{_VERDICTS[self.verdict].format(favoured=self.favoured)} (n = {self.n:,} {pictures}, "
-            f"the true class of {self.num_labels:,} known): {100 * share:.{decimals}f} % were "
-            f"called {class_names[0]} (95 %: {100 * low:.{decimals}f} to {100 * high:.{decimals}f})"
+            f"the true class of {self.num_labels:,} known): {share} % were called "
+            f"{class_names[0]} (95 %: {low} to {high})"
         )
         if self.tests:
             first = min(self.tests, key=lambda test: test.adjusted_p)
             said += f"; {first.sentence(class_names)}, p = {first.adjusted_p:.2g} by {first.by}"
-            said += f", by Holm over {len(self.tests)} tests" if len(self.tests) > 1 else ""
+            if len(self.tests) > 1:
+                said += f", both adjusted for {len(self.tests)} tests (Bonferroni, Holm)"
         if self.verdict not in ("biased", "no bias found"):
             takes = ", ".join(f"{n:,} for {100 * gap:.0f} points" for gap, n in self.needed)
             said += f". Labelled pictures of each class that would find a gap: {takes}"
@@ -146,9 +150,7 @@ def weigh(window: Window, threshold: float, prior_K: Floats | None = None) -> Ba
         else _without_labels(window, threshold)
     )
     adjusted = holm([test.p for test in judged])
-    tests = tuple(
-        Test(**{**test.__dict__, "adjusted_p": p}) for test, p in zip(judged, adjusted, strict=True)
-    )
+    tests = tuple(_together(test, p, len(judged)) for test, p in zip(judged, adjusted, strict=True))
     base = float((window.confidence >= threshold).mean()) if len(window) else 0.9
     base = min(0.95, max(0.6, base))
     wanted = tuple((gap, needed(base, base - gap) or 0) for gap in GAPS)
@@ -158,6 +160,29 @@ def weigh(window: Window, threshold: float, prior_K: Floats | None = None) -> Ba
         (k / len(window) if len(window) else float("nan"), *wilson(k, len(window))) for k in calls
     )
     return Balance(verdict, favoured, tests, shares, len(window), len(known), wanted)
+
+
+def _together(test: Test, adjusted_p: float, num_tests: int) -> Test:
+    """The test as one of several: its interval as wide as theirs together need.
+
+    Whether the interval holds 0 is left to the test whose p stands beside it, so that the two never
+    contradict each other: Newcombe's and an exact test part where one of them is just so.
+    """
+    level = LEVEL / num_tests
+    if test.table is None:
+        wider = stats.norm.ppf(1 - level / 2) / stats.norm.ppf(1 - LEVEL / 2)
+        low = test.gap - wider * (test.gap - test.low)
+        high = test.gap + wider * (test.high - test.gap)
+    else:
+        (k1, _), (k2, _) = test.table
+        low, high = newcombe(k1, test.n[0], k2, test.n[1], 1 - level)
+    if test.p > level:
+        low, high = min(low, 0.0), max(high, 0.0)
+    elif test.gap > 0:
+        low = max(low, 0.0)
+    else:
+        high = min(high, 0.0)
+    return replace(test, low=low, high=high, adjusted_p=adjusted_p, certainty=1 - level)
 
 
 def _verdict(
