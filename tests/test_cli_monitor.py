@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,7 +116,71 @@ def test_the_help_tells_what_is_so_without_an_option_in_one_way(command: str) ->
 
 
 def test_why_lines_cannot_be_read_is_told(tmp_path: Path) -> None:
-    captured(tmp_path, [0.9, 0.8])
-    _, lines = monitor(tmp_path, "--classes", "a,b,c")
+    path = captured(tmp_path, [0.9, 0.8]) / "a.jsonl"
+    path.write_text(path.read_text().replace("[0.8,", "[-0.8,") + "{\n")
+    (tmp_path / "truth").mkdir()
+    label = '{"groundTruthData": {"data": "0"}, "eventMetadata": {"eventId": "event-0"}}'
+    (tmp_path / "truth" / "b.jsonl").write_text(f"{label}\n{{\n")
+    _, lines = monitor(tmp_path, "--truth", "truth")
     shown = " ".join(" ".join(lines).split())
-    assert "2 lines could not be read, the first: a.jsonl:1: 2 probabilities for 3 classes" in shown
+    assert "; 2 lines could not be read, the first: a.jsonl:2: no probability in the" in shown
+    assert "truth 1 label; 1 line of ground truth could not be read: b.jsonl:2: no line" in shown
+
+
+def refused(folder: Path, *words: str) -> str:
+    """The one line of `scones monitor` that ends with status 2 and writes no report."""
+    command = [sys.executable, "-c", "from scones.cli import main; main()", "monitor", *words]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert not (folder / "report").exists()
+    (line,) = [each for each in ran.stderr.splitlines() if each.startswith("scones: ")]
+    return line
+
+
+def test_captures_of_other_classes_than_assumed_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = captured(tmp_path, [0.9, 0.8]) / "a.jsonl"
+    path.write_text(path.read_text().replace("[0.", "[0.0, 0."))
+    line = refused(tmp_path, "captures", "--fail-on", "suspended,biased,drift")
+    assert line.endswith("hold 3 probabilities a record; name the classes with --classes a,b,c")
+    line = refused(tmp_path, "captures", "--classes", "a,b")
+    assert "captures could be read; the first: a.jsonl" in line
+    assert monitor(tmp_path, "--classes", "a,b,c")[0] == 0
+
+
+def test_where_no_cloud_has_run_none_is_left_behind(tmp_path: Path) -> None:
+    for words in ([], ["s3://bucket/captures/"], ["--home", "other"]):
+        assert "where no local cloud has run; begin with `scones run`" in refused(tmp_path, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_assumed_of_captures_is_noted(tmp_path: Path) -> None:
+    captured(tmp_path, [0.9])
+    shown = " ".join(" ".join(monitor(tmp_path)[1]).split())
+    assert "NOTE Not given, so assumed: the class names bicycle, motorcycle (--classes" in shown
+    told = json.loads((tmp_path / "out" / "monitor" / "monitor.json").read_text())
+    assert told["notes"][0].startswith("Not given, so assumed: ")
+    given = ["--classes", "bicycle,motorcycle", "--threshold", "0.8"]
+    assert "NOTE" not in " ".join(monitor(tmp_path, *given)[1])
+
+
+def test_looks_go_on_after_an_alarm_and_end_with_its_status(tmp_path: Path) -> None:
+    path = captured(tmp_path, [0.9 + i % 7 / 100 for i in range(200)] + [0.55] * 100)
+    command = [sys.executable, "-c", "from scones.cli import main; main()", "monitor", "captures"]
+    process = subprocess.Popen(
+        [*command, "--every", "0.1s", "--fail-on", "drift"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stdout is not None
+    lines = iter(process.stdout.readline, "")
+    alarm = next(line for line in lines if line.startswith("alarm "))
+    assert alarm.startswith("alarm         drift: raised, and named by --fail-on. The looks go on")
+    # What is drawn from now on has not drifted; the alarm counts all the same.
+    (path / "a.jsonl").unlink()
+    (path / "b.jsonl").write_text("")
+    next(line for line in lines if line.startswith("changed ") and "confidence: drift ->" in line)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert rest.splitlines()[-1] == "exit 3        drift: raised, and named by --fail-on"
+    assert "alarm " not in rest

@@ -26,12 +26,13 @@ CONTAINERS = {
 
 
 @contextmanager
-def connected(settings: "Settings") -> Iterator["Clients"]:
+def connected(settings: "Settings", *, begun: bool = False) -> Iterator["Clients"]:
     """Clients of AWS, or of the local cloud on the settings' home.
 
     Where none runs there, one is started on a free port and stopped again afterwards. ValueError
     where the one that runs there belongs to another command and will end with it, or stands in
-    another region than was asked for.
+    another region than was asked for; and, of what asks after something `begun`, where no cloud
+    ever ran on that home, instead of making an empty one.
     """
     from dataclasses import replace
 
@@ -40,6 +41,11 @@ def connected(settings: "Settings") -> Iterator["Clients"]:
     if not settings.local or settings.endpoint_url is not None:
         yield connect(settings)
         return
+    if begun and not control.begun(settings.home):
+        raise ValueError(
+            f"home is {str(settings.home)!r}, where no local cloud has run; begin with "
+            "`scones run`, or give the folder of one with --home"
+        )
     running = control.status(settings.home)
     if running is not None and running.parent is not None:
         raise ValueError(

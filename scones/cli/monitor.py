@@ -1,9 +1,10 @@
 """The monitor's commands: simulate, monitor, review, retrain."""
 
+import os
 import sys
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ from scones.cli.options import (
     Bucket,
     Certainty,
     Certify,
-    Classes,
     Folds,
     Home,
     Hyperparameter,
@@ -34,6 +34,7 @@ from scones.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from scones.monitor.capture import Fault
     from scones.workflow.watch import Watched
 
 commands = typer.Typer()
@@ -92,7 +93,7 @@ def simulate(
 def monitor(
     source: Annotated[
         str | None,
-        typer.Argument(help="s3://bucket/prefix/ or folder. \\[the endpoint's captures]"),
+        typer.Argument(help="s3://bucket/prefix/ or folder. \\[our endpoint's captures]"),
     ] = None,
     truth: Annotated[
         str | None, typer.Option(help="manifest, S3 prefixes or folders of ground truth, or none.")
@@ -103,13 +104,20 @@ def monitor(
     follow: Annotated[bool, typer.Option("--follow", help="Look again every 10 s.")] = False,
     every: Annotated[str | None, typer.Option(help="Look again at such times: 30s, 1h.")] = None,
     fail_on: Annotated[
-        str | None, typer.Option(help="suspended, biased, drift: exit with status 3 on these.")
+        str | None,
+        typer.Option(help="suspended, biased, drift: status 3 at the end if a look raised one."),
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="URL that gets changes as JSON.")] = None,
     topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic for changes.")] = None,
     pictures: Annotated[bool, option("Look at the pictures, too.", "yes")] = True,
-    classes: Classes = None,
-    threshold: Threshold = None,
+    classes: Annotated[
+        str | None,
+        option("Of captures not our endpoint's.", "the baseline's, or bicycle,motorcycle"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        option("Of captures not our endpoint's.", "the certified of --baseline, or 0.8"),
+    ] = None,
     parallel: Parallel = None,
     home: Home = None,
     report_dir: ReportDir = None,
@@ -129,16 +137,17 @@ def monitor(
 
     fatal = named(fail_on)
     pause_s = seconds(every, "every") if every is not None else FOLLOW_S if follow else None
-    question = Question(source, truth, baseline, threshold, pictures)
     settings = settle(
         classes=classes, parallel=parallel, home=home, report_dir=report_dir, target=target,
         role=role, region=region, bucket=bucket,
     )  # fmt: skip
+    named_classes = settings.classes if classes or "SCONES_CLASSES" in os.environ else None
+    question = Question(source, truth, baseline, threshold, pictures, named_classes)
     check_folder(settings.report_dir)
     tells = {} if webhook is None else {webhook: to_webhook(webhook)}
     raised: tuple[str, ...] = ()
     cloud = question.needs_cloud or topic is not None
-    with connected(settings) if cloud else nullcontext() as clients:
+    with connected(settings, begun=True) if cloud else nullcontext() as clients:
         if topic is not None and clients is not None:
             tells[topic] = to_topic(clients, topic)
         # What a run prints that sends messages too takes nothing from a look at a terminal.
@@ -149,42 +158,69 @@ def monitor(
         _paragraph("report", legible(str(seen.page)))
         sys.stdout.flush()
         tell(seen, tells)
-        raised = seen.findings.alarms
+        raised = _raised(seen, fatal, (), pause_s is not None)
         tells[printed] = lambda _, changes, __: _print(each.line() for each in changes)
         try:
             while pause_s is not None:
                 time.sleep(pause_s)
                 try:
                     seen = watch(clients, settings, question)
-                    raised = seen.findings.alarms
                     tell(seen, tells)
+                    raised = _raised(seen, fatal, raised, True)
                 except (ValueError, *CloudError) as error:  # a webhook or S3 may be back next time
                     typer.echo(f"scones: {' '.join(str(error).split())}", err=True)
         except KeyboardInterrupt:
             typer.echo(f"Watched until now; the report is {legible(str(seen.page))}", err=True)
-    named_ones = [alarm for alarm in raised if alarm in fatal]
-    if named_ones:
-        _paragraph(f"exit {ALARMED}", f"{', '.join(named_ones)}: raised, and named by --fail-on")
+    if raised:
+        _paragraph(f"exit {ALARMED}", f"{', '.join(raised)}: raised, and named by --fail-on")
         raise typer.Exit(ALARMED)
+
+
+def _raised(
+    seen: "Watched", fatal: set[str], before: tuple[str, ...], again: bool
+) -> tuple[str, ...]:
+    """The alarms of --fail-on that this look or one before raised; `again`: others follow."""
+    new = tuple(each for each in seen.findings.alarms if each in fatal and each not in before)
+    if new and again:
+        _paragraph(
+            "alarm",
+            f"{', '.join(new)}: raised, and named by --fail-on. The looks go on; Ctrl-C ends them, "
+            f"with exit status {ALARMED}",
+        )
+        sys.stdout.flush()
+    return (*before, *new)
 
 
 def _say(seen: "Watched") -> None:
     """Every verdict as a paragraph, and what was read."""
     from scones.monitor.verdict import number
 
-    for note in seen.subject.notes:
+    for note in seen.sheet.notes:
         _paragraph("NOTE", note)
     for verdict in seen.findings.verdicts:
         _paragraph(verdict.about, verdict.sentence)
     sheet = seen.sheet
     pictures = sheet.num_pictures
     different = "" if pictures is None else f" of {number(pictures, 'picture')}"
-    faults = ""
-    if sheet.faults:
-        lead = "" if len(sheet.faults) == 1 else ", the first"
-        faults = f"; {number(len(sheet.faults), 'line')} could not be read{lead}: {sheet.faults[0]}"
+    num_captures = len(sheet.faults) - len(seen.subject.faults)
+    faults = _unread(sheet.faults[:num_captures], "line")
     read = number(len(sheet.window), "record")
     _paragraph("read", f"{read}{different} at {sheet.place}{faults}")
+    if seen.subject.faults:
+        labels = number(len(seen.subject.labels), "label")
+        lines = _unread(
+            sheet.faults[num_captures:], "line of ground truth", "lines of ground truth"
+        )
+        _paragraph("truth", f"{labels}{lines}")
+
+
+def _unread(faults: "Sequence[Fault]", thing: str, things: str | None = None) -> str:
+    """How many could not be read, and the first; nothing where all could."""
+    if not faults:
+        return ""
+    lead = "" if len(faults) == 1 else ", the first"
+    what = thing if len(faults) == 1 else things or f"{thing}s"
+    return f"; {len(faults):,} {what} could not be read{lead}: {faults[0]}"
 
 
 def _print(changes: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from scones.local.lock import LOCK
+
 READY_WITHIN_S = 30.0
 STOPPED_WITHIN_S = 30.0
 _POLL_S = 0.02
@@ -36,6 +38,11 @@ class Running:
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Clouds that this process started: they must be waited for."""
+
+
+def begun(home: Path) -> bool:
+    """Whether a cloud ever ran on a home."""
+    return (home / LOCK).exists()
 
 
 def status(home: Path) -> Running | None:

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+LOCK = "lock"
+"""The file that is held; it stays when the cloud ends."""
+
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
@@ -15,7 +18,7 @@ def locked(home: Path) -> Iterator[None]:
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        file = (home / "lock").open("a+")
+        file = (home / LOCK).open("a+")
     except OSError as error:
         message = f"home {str(home)!r} cannot be written ({error.strerror}); choose another with "
         raise ValueError(message + "--home") from error

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from scones.clients import Clients
 from scones.gate.heldout import Baseline, Gate
+from scones.model import card as cards
 from scones.monitor.capture import Fault
 from scones.settings import Settings
-from scones.workflow.card import card_in, gate_of, read_card
-from scones.workflow.deploy import Deployment, last_deployment
+from scones.workflow.card import NO_BASELINE, NO_CERTIFICATE, card_in, gate_of, read_card
+from scones.workflow.deploy import Deployment, all_deployments, last_deployment
 from scones.workflow.files import Files, open_files
 from scones.workflow.staged import Staged, read_staged
-from scones.workflow.threshold import HAND, choose
-from scones.workflow.truth import truth_at, truth_prefix
+from scones.workflow.threshold import CERTIFICATE, HAND, choose
+from scones.workflow.truth import open_truth, truth_at, truth_prefix
 
 MANIFEST, NO_TRUTH = "manifest", "none"
+CLASSES, THRESHOLD = "classes", "threshold"
 
 
 @dataclass(frozen=True)
@@ -26,20 +29,20 @@ class Question:
     """What the user asked to have watched."""
 
     source: str | None = None
-    """S3 prefix or folder of captures; None: the deployed endpoint's."""
+    """S3 prefix or folder of captures; None: the deployed endpoint's. A prefix that holds those, or
+    lies within them, is ours as well."""
     truth: str | None = None
     """`manifest`, S3 prefixes and folders of ground truth, with commas between; or `none`. None:
     of the deployed endpoint manifest and ground truth, of anything else nothing."""
     baseline: str | None = None
     """A card, a model.tar.gz or a baseline's JSON; or a period, START/END. None: the card's."""
     threshold: float | None = None
-    """None: the deployment's, else the settings'."""
+    """Of captures that are not our own deployment's. None: the settings', the baseline's
+    certificate's, or the default."""
     pictures: bool = True
     """Whether pictures are looked at: measured, shown, and joined with the manifest."""
-
-    @property
-    def of_deployment(self) -> bool:
-        return self.source is None
+    classes: tuple[str, ...] | None = None
+    """Of captures that are not our own deployment's. None: the baseline's, or the default."""
 
     @property
     def needs_cloud(self) -> bool:
@@ -71,6 +74,8 @@ class Subject:
     period: Period | None = None
     labels: dict[str, int] = field(default_factory=dict)
     """By inference id or event id."""
+    asked: frozenset[str] = frozenset()
+    """Of these ids those that only a review labelled, which the model's own doubts chose."""
     by_picture: dict[str, int] = field(default_factory=dict)
     """By hex SHA-256."""
     faults: tuple[Fault, ...] = ()
@@ -80,6 +85,10 @@ class Subject:
     staged: Staged | None = None
     model: str | None = None
     """The training job whose model is watched."""
+    ours: bool = False
+    """Whether it is our own deployment's."""
+    assumed: tuple[str, ...] = ()
+    """CLASSES, THRESHOLD: what nobody said and nothing tells."""
 
 
 def subject(clients: Clients | None, settings: Settings, question: Question) -> Subject:
@@ -89,34 +98,77 @@ def subject(clients: Clients | None, settings: Settings, question: Question) -> 
     """
     if question.threshold is not None and not 0 < question.threshold <= 1:
         raise ValueError(f"threshold is {question.threshold!r}; it should be above 0, at most 1")
-    found = (
-        _deployed(clients)
-        if question.of_deployment and clients is not None
-        else _elsewhere(clients, settings, question)
-    )
+    found = None if clients is None else _ours(clients, question)
+    if found is None:
+        found = _elsewhere(clients, settings, question)
     found = _with_baseline(found, question.baseline)
     found = _with_truth(clients, found, question)
-    if question.threshold is None:
+    return replace(found, notes=(*found.notes, *_guesses(found)))
+
+
+def _ours(clients: Clients, question: Question) -> Subject | None:
+    """Our own deployment, or that of its captures which is asked for; None if they are others'.
+
+    Of a prefix that holds more than its captures, only these are watched.
+    """
+    if question.source is None:
+        return _deployed(clients, last_deployment(clients), question)
+    asked = open_files(question.source, clients.s3).place
+    captures = f"s3://{clients.bucket}/{clients.settings.capture_prefix}/"
+    if not (asked.startswith(captures) or captures.startswith(asked)):
+        return None
+    deployments = all_deployments(clients)
+    if not deployments:
+        return None
+    place = _captures(clients, deployments[-1])
+    if not (asked.startswith(place) or place.startswith(asked)):
+        return None
+    found = _deployed(clients, deployments[-1], question)
+    if asked == place:
         return found
-    return replace(found, threshold=question.threshold, by_hand=True)
+    whose = f"captures of our own endpoint {deployments[-1].endpoint}"
+    if place.startswith(asked):
+        note = f"Of what lies below {asked}, only the {whose} are watched."
+        return replace(found, notes=(*found.notes, note))
+    note = f"Of the {whose}, only those below {asked} are watched."
+    files = open_files(asked, clients.s3, clients.settings.parallel)
+    return replace(found, files=files, notes=(*found.notes, note))
 
 
-def _deployed(clients: Clients) -> Subject:
-    deployment = last_deployment(clients)
-    settings = clients.settings
+def _captures(clients: Clients, deployment: Deployment) -> str:
+    return f"s3://{clients.bucket}/{clients.settings.capture_prefix}/{deployment.endpoint}/"
+
+
+def _deployed(clients: Clients, deployment: Deployment, question: Question) -> Subject:
+    """All captures of our own deployment; ValueError for a threshold that is not its gate's."""
+    if question.threshold is not None:
+        raise ValueError(
+            f"threshold is {question.threshold:g}; the gate of our own deployment stands at "
+            f"{deployment.threshold:.4g}: leave --threshold out, or move the gate with: "
+            f"scones deploy --threshold {question.threshold:g}"
+        )
     gate, missing = gate_of(read_card(clients, deployment.job))
-    place = f"s3://{clients.bucket}/{settings.capture_prefix}/{deployment.endpoint}/"
     return Subject(
-        open_files(place, clients.s3, settings.parallel),
+        open_files(_captures(clients, deployment), clients.s3, clients.settings.parallel),
         deployment.classes,
         deployment.threshold,
         deployment.threshold_from == HAND,
         # Capture times are cut to whole seconds.
         since_s=float(int(deployment.deployed_at.timestamp())),
         gate=gate,
-        notes=_notes(deployment, missing),
+        notes=(*_notes(deployment, missing), *_unused(deployment, question)),
         staged=_staged(clients, deployment),
         model=deployment.job,
+        ours=True,
+    )
+
+
+def _unused(deployment: Deployment, question: Question) -> tuple[str, ...]:
+    if question.classes in (None, deployment.classes):
+        return ()
+    return (
+        f"--classes {','.join(question.classes or ())} is not used: our own deployment's classes "
+        f"are {', '.join(deployment.classes)}.",
     )
 
 
@@ -137,10 +189,28 @@ def _staged(clients: Clients, deployment: Deployment) -> Staged | None:
 
 def _elsewhere(clients: Clients | None, settings: Settings, question: Question) -> Subject:
     assert question.source is not None, "what is not deployed is named"
-    s3 = clients.s3 if clients else None
-    files = open_files(question.source, s3, settings.parallel)
-    threshold = choose(settings.threshold, None)
-    return Subject(files, settings.classes, threshold.value, threshold.source == HAND)
+    given = question.threshold if question.threshold is not None else settings.threshold
+    threshold = choose(given, None)
+    return Subject(
+        open_files(question.source, clients.s3 if clients else None, settings.parallel),
+        question.classes or settings.classes,
+        threshold.value,
+        threshold.source == HAND,
+        assumed=(
+            *([CLASSES] if question.classes is None else []),
+            *([THRESHOLD] if given is None else []),
+        ),
+    )
+
+
+def _guesses(found: Subject) -> tuple[str, ...]:
+    """What is assumed of captures, in a sentence."""
+    told = {
+        CLASSES: f"the class names {', '.join(found.class_names)} (--classes says otherwise)",
+        THRESHOLD: f"a gate at {found.threshold:.4g} (--threshold says otherwise)",
+    }
+    guesses = " and ".join(told[each] for each in found.assumed)
+    return (f"Not given, so assumed: {guesses}.",) if guesses else ()
 
 
 def _with_baseline(found: Subject, baseline: str | None) -> Subject:
@@ -149,12 +219,27 @@ def _with_baseline(found: Subject, baseline: str | None) -> Subject:
     if "/" in baseline and not Path(baseline).exists() and baseline[:1].isdigit():
         return replace(found, period=period(baseline))
     gate = _read_baseline(Path(baseline).expanduser(), found)
+    found = _told_by(gate, found)
     if gate.baseline.class_names != found.class_names:
         raise ValueError(
             f"baseline {baseline!r} knows {', '.join(gate.baseline.class_names)}; it should know "
             f"{', '.join(found.class_names)}"
         )
-    return replace(found, gate=gate, notes=())
+    missing = (NO_CERTIFICATE, NO_BASELINE)
+    notes = tuple(note for note in found.notes if note not in missing)
+    return replace(found, gate=gate, notes=notes)
+
+
+def _told_by(gate: Gate, found: Subject) -> Subject:
+    """With the baseline's classes and its certified threshold, where these were but assumed."""
+    if CLASSES in found.assumed:
+        found = replace(found, class_names=gate.baseline.class_names)
+    threshold = choose(None, gate)
+    certified = threshold.source == CERTIFICATE
+    if THRESHOLD in found.assumed and certified:
+        found = replace(found, threshold=threshold.value)
+    known = (CLASSES, *([THRESHOLD] if certified else []))
+    return replace(found, assumed=tuple(each for each in found.assumed if each not in known))
 
 
 def period(text: str) -> Period:
@@ -177,30 +262,55 @@ def _read_baseline(path: Path, found: Subject) -> Gate:
     try:
         content = path.read_bytes()
         told = card_in(content) if content[:2] == b"\x1f\x8b" else json.loads(content)
-        if "probabilities" in told and found.gate is not None:
-            return replace(found.gate, baseline=Baseline.from_json(told))
-        gate, missing = gate_of(told)
+        return _gate_in(told, found)
     except OSError as error:
         raise ValueError(f"baseline {str(path)!r} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, tarfile.TarError, EOFError) as error:
-        raise ValueError(f"baseline {str(path)!r} is none: {error}") from error
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(
+            f"baseline {str(path)!r} is none ({why}); it should be a model's card.json or "
+            "model.tar.gz, a baseline's JSON, or a period such as 2026-11-01/2026-11-08"
+        ) from error
+
+
+def _gate_in(told: Any, found: Subject) -> Gate:
+    """The gate of a card, or the watched one with another baseline; KeyError for what it lacks."""
+    if not isinstance(told, dict):
+        raise ValueError("it holds no JSON object")
+    if "probabilities" in told:
+        if found.gate is None:
+            raise ValueError("answers alone, and the model has no certificate to go with them")
+        return replace(found.gate, baseline=Baseline.from_json(told))
+    gate = Gate.from_json(told) if "certificate" in told else cards.gate_of(told)
     if gate is None:
-        raise ValueError(f"baseline {str(path)!r} is none: {missing}")
+        raise ValueError("it holds no certificate")
     return gate
 
 
 def _with_truth(clients: Clients | None, found: Subject, question: Question) -> Subject:
     places = _places(clients, found, question)
     labels: dict[str, int] = {}
+    others: set[str] = set()
     faults: list[Fault] = []
     for place in places:
         if place != MANIFEST:
-            files = open_files(place, clients.s3 if clients else None)
-            more, bad = truth_at(files, found.class_names)
-            labels |= more
-            faults += bad
+            told = truth_at(open_truth(place, clients.s3 if clients else None), found.class_names)
+            if told.faults and not told.labels and question.truth is not None:
+                raise ValueError(
+                    f"truth is {place!r}, where no line of ground truth could be read; the first: "
+                    f"{told.faults[0]}"
+                )
+            labels |= told.labels
+            others |= told.labels.keys() - told.asked
+            faults += told.faults
     by_picture = _by_picture(clients, found) if MANIFEST in places and question.pictures else {}
-    return replace(found, labels=labels, by_picture=by_picture, faults=tuple(faults))
+    return replace(
+        found,
+        labels=labels,
+        asked=frozenset(labels.keys() - others),
+        by_picture=by_picture,
+        faults=tuple(faults),
+    )
 
 
 def _places(clients: Clients | None, found: Subject, question: Question) -> Sequence[str]:
@@ -208,7 +318,7 @@ def _places(clients: Clients | None, found: Subject, question: Question) -> Sequ
         return []
     if question.truth is not None:
         return [place.strip() for place in question.truth.split(",") if place.strip()]
-    if not question.of_deployment or clients is None:
+    if not found.ours or clients is None:
         return []
     ours = f"s3://{clients.bucket}/{truth_prefix(clients)}"
     return [MANIFEST, ours] if found.staged else [ours]

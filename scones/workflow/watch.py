@@ -29,6 +29,7 @@ from scones.workflow.progress import Steps, silent
 from scones.workflow.report import write
 from scones.workflow.staged import TRAIN
 from scones.workflow.subject import Question, Subject, subject
+from scones.workflow.unread import refuse_unread
 
 REFERENCE = 300
 """Staged training pictures, evenly taken, that captured pictures are measured beside."""
@@ -91,12 +92,13 @@ def watch(
     with steps("monitor") as step:
         step.say("what is watched")
         about = subject(clients, settings, question)
-        if clients is not None and question.of_deployment:
+        if clients is not None and about.ours:
             clients.flush()
         num_classes = len(about.class_names)
         cache = cache_of(settings.home, about.files.place, num_classes, question.pictures)
         step.say("captured records")
         known, measured = cache.read(about.files, num_classes, clock(), step, question.pictures)
+        refuse_unread(about, known)
         look = look_at(about, known, measured)
         step.say("verdicts")
         findings = _judge(clients, about, look, cache, question)
