@@ -8,10 +8,10 @@ something else than they did leave it as high as ever.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
 
-from scones.gate.calibration import fit_temperature, logits_of
+from scones.gate.calibration import CLIP, fit_temperature, logits_of
 from scones.gate.heldout import Baseline
 from scones.gate.intervals import clopper_pearson
 from scones.monitor.windows import Window
@@ -49,7 +49,7 @@ def estimated(
     """Accuracy of the accepted records by their own confidences, no label needed.
 
     With a baseline the interval holds, besides the draw of the records, what the labels behind
-    the calibration leave open.
+    the calibration leave open; either side's two parts by their squares, as Newcombe adds them.
     """
     confidence = probabilities_NK.max(axis=1, initial=0.0)
     accepted = confidence >= threshold
@@ -58,14 +58,25 @@ def estimated(
         return Share(float("nan"), 0.0, 1.0, 0)
     value = float(confidence[accepted].mean())
     variance = float((confidence[accepted] * (1 - confidence[accepted])).sum()) / n**2
-    if baseline is not None:
-        variance += _calibration_variance(probabilities_NK[accepted], baseline)
     half = float(stats.norm.ppf(0.975)) * variance**0.5
-    return Share(value, max(0.0, value - half), min(1.0, value + half), n)
+    below, above = (
+        (0.0, 0.0)
+        if baseline is None
+        else _of_calibration(value, probabilities_NK[accepted], baseline)
+    )
+    low, high = value - float(np.hypot(half, below)), value + float(np.hypot(half, above))
+    return Share(value, max(0.0, low), min(1.0, high), n)
 
 
-def _calibration_variance(probabilities_NK: Floats, baseline: Baseline) -> float:
-    """Variance of the estimate over temperatures that other baseline labels would have given."""
+def _of_calibration(
+    value: float, probabilities_NK: Floats, baseline: Baseline
+) -> tuple[float, float]:
+    """How far below and above the estimate lies what other baseline labels would have given.
+
+    Even in its log odds: a model that was made too sure by its few labels is as far off as one that
+    was made too doubtful, but nearer to 1. Even in the share, 95 % intervals held the truth in 88 %
+    of 150 draws of 60 labels.
+    """
     logits_NK = logits_of(baseline.probabilities_NK)
     step = max(1, len(probabilities_NK) // REFIT_RECORDS)
     some_NK = logits_of(probabilities_NK[::step])
@@ -75,4 +86,14 @@ def _calibration_variance(probabilities_NK: Floats, baseline: Baseline) -> float
         drawn = rng.integers(0, n, n)
         refitted = fit_temperature(logits_NK[drawn], baseline.labels_N[drawn])
         means.append(float(refitted(some_NK).max(axis=1).mean()))
-    return float(np.var(means)) if means else 0.0
+    if not means:
+        return 0.0, 0.0
+    odds, spread = special.logit(_inside(value)), float(np.std(special.logit(_inside(means))))
+    half = float(stats.norm.ppf(0.975)) * spread
+    low, high = special.expit([odds - half, odds + half])
+    return value - float(low), float(high) - value
+
+
+def _inside(shares: ArrayLike) -> Floats:
+    """Kept apart from 0 and 1, where log odds have no bound."""
+    return np.clip(np.asarray(shares, np.float64), CLIP, 1 - CLIP)
