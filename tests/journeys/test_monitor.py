@@ -105,7 +105,12 @@ def test_the_loop(world: World) -> None:
     assert f"{new} is passed over: retrain --back left it" in " ".join(deployed.stdout.split())
     assert f"serves {new}" not in deployed.stdout
     assert world.scones("monitor").returncode == 0
-    assert world.told()["model"] != new
+    old = world.told()["model"]
+    assert old != new
+    insisted = world.scones("deploy", "--job", new)
+    assert insisted.returncode == 0, insisted.stderr
+    assert f"serves {new}\n  in place of {old}\n" in insisted.stdout
+    assert "passed over" not in world.scones("deploy").stdout
 
 
 def test_what_cannot_be_is_refused_in_one_line(world: World) -> None:
