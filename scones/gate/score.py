@@ -13,6 +13,10 @@ from scones.gate.intervals import clopper_pearson
 
 Floats = NDArray[np.float64]
 
+NORMAL = 20_000
+"""Pictures above which the null band's sums of a bin, of 1,333 pictures or more, are drawn from the
+normal distribution: of a million, call by call, it took 22 s, and differs by 1 %."""
+
 
 def log_loss(probabilities_NK: ArrayLike, labels_N: ArrayLike) -> float:
     """Mean negative log likelihood in nats; NaN of no pictures."""
@@ -48,7 +52,8 @@ def reliability(confidence_N: ArrayLike, correct_N: ArrayLike, draws: int = 2000
     """Adaptive ECE beside its null band.
 
     ECE is biased upwards: of a perfect model it is .075 at n = 200 and .011 at 10,000, so alone it
-    says little. The band is a parametric bootstrap, correct ~ Bernoulli(confidence), seed 0.
+    says little. The band is a parametric bootstrap, correct ~ Bernoulli(confidence), seed 0; of
+    more than `NORMAL` pictures each bin's sum is drawn at once, from the normal distribution.
     """
     confidence = np.asarray(confidence_N, np.float64)
     correct = np.asarray(correct_N, np.float64)
@@ -62,23 +67,31 @@ def reliability(confidence_N: ArrayLike, correct_N: ArrayLike, draws: int = 2000
     count = np.diff(np.append(starts, n))
     expected = np.add.reduceat(confidence, starts)
 
-    def ece(outcome_DN: Floats) -> Floats:
-        gaps: Floats = np.abs(np.add.reduceat(outcome_DN, starts, axis=1) - expected).sum(axis=1)
-        return gaps / n
-
-    rng = np.random.default_rng(0)
-    per_draw = max(1, 2_000_000 // n)  # at most 16 MB of draws at a time
-    nulls = [
-        ece((rng.random((min(per_draw, draws - done), n)) < confidence).astype(np.float64))
-        for done in range(0, draws, per_draw)
-    ]
+    right = np.add.reduceat(correct, starts)
+    null_DB = _null_gaps(confidence, starts, draws)
     return Reliability(
         expected / count,
-        np.add.reduceat(correct, starts) / count,
+        right / count,
         count,
-        float(ece(correct[None])[0]),
-        float(np.quantile(np.concatenate(nulls), 0.95)),
+        float(np.abs(right - expected).sum() / n),
+        float(np.quantile(np.abs(null_DB).sum(axis=1) / n, 0.95)),
     )
+
+
+def _null_gaps(confidence_N: Floats, starts: NDArray[np.int64], draws: int) -> Floats:
+    """[draws, bins]: by how much the right calls of a calibrated model miss their expected sum."""
+    rng, n = np.random.default_rng(0), len(confidence_N)
+    if n > NORMAL:
+        variance_B = np.add.reduceat(confidence_N * (1 - confidence_N), starts)
+        return rng.normal(0, np.sqrt(variance_B), (draws, len(starts)))
+    per_draw = max(1, 2_000_000 // n)  # at most 16 MB of draws at a time
+    expected = np.add.reduceat(confidence_N, starts)
+    gaps: list[Floats] = []
+    for done in range(0, draws, per_draw):
+        outcome_DN = rng.random((min(per_draw, draws - done), n)) < confidence_N
+        right = np.add.reduceat(outcome_DN.astype(np.float64), starts, axis=1)
+        gaps.append(right - expected)
+    return np.concatenate(gaps)
 
 
 def num_bins(n: int) -> int:

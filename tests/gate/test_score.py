@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scones.gate.score import (
+    NORMAL,
     at_threshold,
     brier,
     log_loss,
@@ -82,3 +83,13 @@ def test_a_gate_accepts_at_its_threshold() -> None:
     found = at_threshold([0.8, 0.79, 0.9], [True, True, False], 0.8)
     assert (found.n, found.accepted, found.errors) == (3, 2, 1)
     assert found.risk == pytest.approx((0.0126, 0.9874), abs=1e-4)
+
+
+def test_of_many_pictures_the_null_band_is_drawn_at_once_and_is_the_same() -> None:
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.5, 1, NORMAL + 1)
+    correct = rng.random(NORMAL + 1) < confidence
+    many = reliability(confidence, correct)
+    some = reliability(confidence[1:], correct[1:])
+    assert many.ece == pytest.approx(some.ece, rel=0.1)
+    assert many.ece_null == pytest.approx(some.ece_null, rel=0.04)
