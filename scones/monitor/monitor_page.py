@@ -62,6 +62,8 @@ class Sheet:
     confidently_wrong: Sequence[Shown] = ()
     measures: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Of pictures, for statistics.json."""
+    formats: Sequence[str] = ()
+    """The same."""
 
     @property
     def once(self) -> Window:
@@ -119,7 +121,7 @@ def files(sheet: Sheet) -> Iterator[tuple[str, bytes]]:
         yield f"{name}.png", chart.png
         yield f"{name}.svg", chart.svg.encode()
     window = sheet.window
-    yield "statistics.json", _json(statistics.data_quality(window, sheet.measures))
+    yield "statistics.json", _json(statistics.data_quality(window, sheet.measures, sheet.formats))
     yield "constraint_violations.json", _json(statistics.violations(sheet.findings))
     if len(sheet.once.labelled):
         yield "model_quality_statistics.json", _json(statistics.model_quality(sheet.once))

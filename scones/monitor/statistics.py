@@ -6,6 +6,7 @@ Quality Metrics" (2026-11). In place of a KLL sketch's compacted levels stands o
 taken values, at most as many as the service keeps.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,31 +29,39 @@ FEWEST_FOR_SD = 200
 
 
 def data_quality(
-    window: Window, more: Mapping[str, Sequence[float]] | None = None
+    window: Window,
+    measures: Mapping[str, Sequence[float]] | None = None,
+    formats: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """statistics.json: a probability a class, the confidence, the call; `more` adds features."""
+    """statistics.json: a probability a class, the confidence, the call, and what pictures are."""
     numbers: dict[str, Floats] = {
         f"probability_{name}": window.probabilities_NK[:, k]
         for k, name in enumerate(window.class_names)
     }
     numbers["confidence"] = window.confidence
-    numbers |= {name: np.asarray(values, np.float64) for name, values in (more or {}).items()}
+    numbers |= {name: np.asarray(values, np.float64) for name, values in (measures or {}).items()}
     calls = np.bincount(window.called, minlength=len(window.class_names)).tolist()
     features = [_number(name, values) for name, values in numbers.items()]
     features.append(_text("called", dict(zip(window.class_names, calls, strict=True))))
+    if formats:
+        features.append(_text("format", Counter(formats)))
     return {"version": 0.0, "dataset": {"item_count": len(window)}, "features": features}
 
 
 def violations(findings: Findings) -> dict[str, Any]:
-    """constraint_violations.json: a drift check for each alarm of confidences and pictures."""
+    """constraint_violations.json: a drift check for each feature of statistics.json that moved."""
+    lives = {"confidence": findings.confidence, **findings.pictures}
     found = [
         {
-            "feature_name": verdict.about,
+            "feature_name": name,
             "constraint_check_type": "baseline_drift_check",
-            "description": verdict.sentence,
+            "description": (
+                f"{name} has drifted, shown at {life.alarm + 1:,} of {len(life.log10_capital_N):,} "
+                f"(a false alarm comes in at most {100 * life.false_alarms:.2g} % of lives)"
+            ),
         }
-        for verdict in findings.verdicts
-        if verdict.alarm == "drift"
+        for name, life in lives.items()
+        if life.alarm is not None
     ]
     return {"violations": found}
 

@@ -88,8 +88,12 @@ def test_a_sketch_of_many_records_stays_small() -> None:
 def test_an_alarm_is_a_violation_and_calm_is_none() -> None:
     some = window([0.9, 0.8], [1, 1])
     assert violations(judge(some, 0.8)) == {"violations": []}
-    moved = {"brightness": watch(np.zeros(100), np.ones(200))}
-    (violation,) = violations(judge(some, 0.8, pictures=moved))["violations"]
-    assert violation["feature_name"] == "pictures"
-    assert violation["constraint_check_type"] == "baseline_drift_check"
-    assert "drifted in brightness" in violation["description"]
+    jump = watch(np.zeros(100), np.ones(200))
+    moved = {"brightness": jump, "size": watch([], [0.5]), "format": jump}
+    found = violations(judge(some, 0.8, pictures=moved))["violations"]
+    assert [each["feature_name"] for each in found] == ["brightness", "format"]
+    assert {each["constraint_check_type"] for each in found} == {"baseline_drift_check"}
+    assert found[0]["description"].startswith("brightness has drifted, shown at")
+    told = data_quality(some, {"brightness": [0.5], "size": [9.0]}, ["PNG"])
+    assert {each["feature_name"] for each in found} <= {each["name"] for each in told["features"]}
+    assert feature(told, "format")["string_statistics"]["distinct_count"] == 1
