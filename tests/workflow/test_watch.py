@@ -103,7 +103,7 @@ def test_the_briefs_twelve_are_suggestive_and_too_few(world: World) -> None:
     share, low, high = balance.shares[0]
     assert (share, low, high) == pytest.approx((10 / 12, 0.552, 0.953), abs=5e-4)
     said = next(each.sentence for each in seen.findings.verdicts if each.about == "bias")
-    assert "would find a gap: 86 for 20 points" in said
+    assert "would find a gap: 186 for 20 points" in said
     assert world.json("monitor.json")["balance"]["verdict"] == "suggestive, under-powered"
 
 
