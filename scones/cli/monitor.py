@@ -84,7 +84,7 @@ def simulate(
         parallel=parallel, seed=seed, home=home, target=target, role=role, region=region,
         bucket=bucket,
     )  # fmt: skip
-    with connected(settings) as clients:
+    with connected(settings, begun=True) as clients:
         done = send(clients, read_staged(clients), plan, progress())
     typer.echo(done.sentence())
 
@@ -267,7 +267,7 @@ def review(
     settings = settle(
         parallel=parallel, home=home, target=target, role=role, region=region, bucket=bucket
     )
-    with connected(settings) as clients:
+    with connected(settings, begun=True) as clients:
         listed = candidates(clients, count, progress())
         if only_list:
             for each in listed.candidates:
@@ -319,7 +319,7 @@ def retrain(
         threshold=threshold, seed=seed, hyperparameters=hyperparameter, home=home, target=target,
         role=role, region=region, bucket=bucket,
     )  # fmt: skip
-    with connected(settings) as clients:
+    with connected(settings, begun=True) as clients:
         if back:
             typer.echo(go_back(clients, progress()).sentence())
             return
