@@ -3,11 +3,14 @@
 Rendered from the inspection by which the gateway itself decides what to answer.
 """
 
+import asyncio
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from scones.local.build import Ground, build
 from scones.local.carried import Carried, Operation
@@ -47,7 +50,16 @@ def _carried(home: Path) -> Mapping[str, Carried]:
     processes = Processes(home / "processes")
     services = build(Ground(home, Identity("http://127.0.0.1"), processes, {}, gateway.call))
     gateway.carry(services)
+    asyncio.run(_left(services.values()))
     return gateway.carried
+
+
+async def _left(services: Iterable[Any]) -> None:
+    """Every service is entered and left, so that none keeps a file open."""
+    async with AsyncExitStack() as stack:
+        for each in services:
+            if hasattr(each, "__aenter__"):
+                await stack.enter_async_context(each)
 
 
 def _summary(services: Mapping[str, Carried]) -> Iterator[str]:

@@ -61,6 +61,12 @@ class Iam:
         if not self._store.read("select 1 from role where name = ?", identity.role_name):
             self.create_role(identity.role_name, _TRUST, "/service-role/")
 
+    async def __aenter__(self) -> "Iam":
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._store.close()
+
     def create_role(
         self,
         RoleName: str,
