@@ -105,7 +105,9 @@ def monitor(
     every: Annotated[str | None, typer.Option(help="Look again at such times: 30s, 1h.")] = None,
     fail_on: Annotated[
         str | None,
-        typer.Option(help="suspended, biased, drift: status 3 at the end if a look raised one."),
+        typer.Option(
+            help="suspended, biased, drift, inaccurate, unbalanced: status 3 at the end if raised."
+        ),
     ] = None,
     webhook: Annotated[str | None, typer.Option(help="URL that gets changes as JSON.")] = None,
     topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic for changes.")] = None,

@@ -47,6 +47,11 @@ class Measured:
             )
         ]
 
+    def times(self, start_s: float) -> Floats:
+        """When the pictures of `since` were captured."""
+        times: Floats = np.sort(self.at_N[self.at_N >= start_s])
+        return times
+
     def grown(self, times: Sequence[float], measures: Sequence[Measures], num_files: int) -> Self:
         """These and more, out of `num_files` files more."""
         formats = tuple(dict.fromkeys((*self.formats, *(each.format for each in measures))))

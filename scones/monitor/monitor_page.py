@@ -17,6 +17,7 @@ from scones.monitor import monitor_plots, plots, statistics
 from scones.monitor.accuracy import Share
 from scones.monitor.balance import Balance
 from scones.monitor.capture import Fault, Record
+from scones.monitor.digits import alike
 from scones.monitor.monitor_plots import Gated
 from scones.monitor.plots import Chart
 from scones.monitor.report_page import DARK_COLOURS, TEMPLATES, inline, percent
@@ -223,11 +224,12 @@ def _tests(balance: Balance) -> list[dict[str, str]]:
     rows = []
     for test in balance.tests:
         scale, unit = (1.0, "") if test.question == "intercept" else (100.0, " points")
+        gap, low, high = alike(*(scale * each for each in (test.gap, test.low, test.high)))
         rows.append(
             {
                 "question": f"{test.question} of {test.class_name}",
-                "gap": f"{scale * test.gap:+.3g}{unit}",
-                "interval": f"{scale * test.low:+.3g} to {scale * test.high:+.3g}",
+                "gap": f"{gap}{unit}",
+                "interval": f"{low} to {high}",
                 "p": f"{test.p:.2g}",
                 "fisher": "" if test.fisher_p is None else f"{test.fisher_p:.2g}",
                 "adjusted": f"{test.adjusted_p:.2g}",

@@ -45,12 +45,37 @@ class Mix:
     """Why there is no estimate."""
 
 
-def mixes(baseline: Baseline, window: Window, distinct: int | None = None) -> tuple[Mix, ...]:
-    """How the classes are mixed in a window: counted by labels, or by both estimates."""
+def mixes(
+    baseline: Baseline | None, window: Window, distinct: int | None = None
+) -> tuple[Mix, ...]:
+    """How the classes are mixed in a window: counted by labels, or by both estimates.
+
+    Without a baseline nothing can be estimated, only counted.
+    """
     labelled = len(window.labelled)
     if labelled and labelled >= NEARLY_ALL * len(window):
         return (by_labels(window, distinct),)
+    if baseline is None:
+        return ()
     return tuple(each(baseline, window.probabilities_NK, distinct) for each in (bbse, mlls))
+
+
+def differs(mix: Mix, baseline: Baseline, drawn: bool = False, wider: float = 1.0) -> bool:
+    """Whether a class has surely another share in the mix than in the baseline.
+
+    `wider`: how many times as wide as of 95 % the interval of the difference is taken.
+
+    `drawn`: the baseline's own shares are those of a draw, whose chance counts as well (Zou &
+    Donner 2008: the interval of a difference out of both); else they were chosen, and are exact.
+    """
+    n = len(baseline.labels_N)
+    count_K = np.bincount(baseline.labels_N, minlength=len(mix.share_K))
+    before_K = count_K / n
+    low_K, high_K = wilson(count_K, n) if drawn else (before_K, before_K)
+    gap_K = mix.share_K - before_K
+    below_K = gap_K + wider * np.hypot(mix.high_K - mix.share_K, before_K - low_K) < 0
+    above_K = gap_K - wider * np.hypot(mix.share_K - mix.low_K, high_K - before_K) > 0
+    return bool((below_K | above_K).any())
 
 
 def by_labels(window: Window, distinct: int | None = None) -> Mix:

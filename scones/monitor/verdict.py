@@ -1,29 +1,36 @@
 """Can the decisions still be trusted? What a window says, in sentences, beside what it promised.
 
 The gate's certificate is ACTIVE until something shows that its ground has moved: drift of the
-confidences, or labels by which too many accepted pictures are wrong. Then it is SUSPENDED. An
-accuracy estimated from confidences alone suspends nothing: it trusts what it should test.
+confidences or of the pictures, or labels by which too many accepted pictures are wrong. Then it is
+SUSPENDED. An accuracy estimated from confidences alone suspends nothing: it trusts what it should
+test. Where drift is shown, what came before tells nothing of now: bias, mix and accuracy are judged
+on the records after it. When it is shown is a stopping time, so the records after it are drawn as
+any others, and tests and intervals of them hold.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from scones.gate.heldout import Baseline, Gate
+from scones.gate.intervals import clopper_pearson
+from scones.gate.looks import at_once
 from scones.monitor import balance as balances
 from scones.monitor.accuracy import Share, counted, estimated
 from scones.monitor.balance import Balance
-from scones.monitor.drift import Drift, audit, fewest, watch
-from scones.monitor.shift import Mix, mixes
-from scones.monitor.windows import UNKNOWN, Window
+from scones.monitor.digits import alike
+from scones.monitor.drift import OF_CONFIDENCES, Drift, audit, fewest, watch
+from scones.monitor.shift import Mix, differs, mixes
+from scones.monitor.windows import UNKNOWN, Window, once
 
 Floats = NDArray[np.float64]
 
-ALARMS = ("suspended", "biased", "drift")
+ALARMS = ("suspended", "biased", "drift", "inaccurate", "unbalanced")
 """What `--fail-on` can name."""
 _UNBROKEN = re.compile(r"(?<=\d) (?=%)|(?<=\b[np]) (?==)|(?<==) (?=\d)")
 WIDEST = 0.4
@@ -36,7 +43,7 @@ class Verdict:
     """One answer to one question."""
 
     about: str
-    """"gate", "bias", "mix", "confidence", "pictures" or "accuracy"."""
+    """"gate", "bias", "mix by ...", "confidence", "pictures" or "accuracy"."""
     state: str
     """In a word or two, "active" or "no bias found"; a message goes out when it changes."""
     sentence: str
@@ -56,13 +63,16 @@ class Findings:
     audit: Drift | None
     """The gate's risk by labels; None without a certificate."""
     pictures: Mapping[str, Drift]
-    """By what was measured: brightness, contrast, ..."""
+    """By what was measured: brightness, contrast, ...; empty where none was."""
     counted: Share
     """Accuracy of accepted calls, by the labels that arrived."""
     estimated: Share
     """The same by confidences alone."""
     mixes: tuple[Mix, ...]
-    """The stream's classes, by labels or by BBSE and by MLLS; empty without a baseline."""
+    """The stream's classes, by labels or by BBSE and by MLLS; without a baseline by labels only."""
+    judged_after: int | None = None
+    """Records up to the one that drift was shown at: balance, mix and accuracy are of those after
+    it. None: no drift, and they are of all."""
 
     @property
     def alarms(self) -> tuple[str, ...]:
@@ -76,6 +86,7 @@ class Findings:
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "threshold": self.threshold,
             "alarms": list(self.alarms),
+            "judged_after": self.judged_after,
             "balance": _balance_json(self.balance),
             "accuracy": {
                 "counted": _share_json(self.counted),
@@ -95,51 +106,69 @@ def judge(
     gate: Gate | None = None,
     baseline: Baseline | None = None,
     reference_M: Floats | None = None,
-    first_N: NDArray[np.bool_] | None = None,
+    answers_N: NDArray[np.uint64] | None = None,
     pictures: Mapping[str, Drift] | None = None,
+    pictured_at_N: Floats | None = None,
     by_hand: bool = True,
     arrived_N: NDArray[np.int64] | None = None,
 ) -> Findings:
     """All verdicts on a window, under the gate at `threshold`; also of no records.
 
-    `baseline` and `reference_M`, the confidences to go on as before, are the gate's if not given.
-    `first_N` are the records whose picture had not come before: a model answers the same picture
-    the same, so whatever counts right and wrong counts each once. None: all. `by_hand`: whether
-    somebody set the threshold; False: certificate or default did. `arrived_N`: in which order the
-    records' labels came, which is how the audit bets on them; None: as the records did.
+    `baseline` and `reference_M`, the confidences to go on as before, are the gate's if not given; a
+    baseline that is given is a draw, the gate's has its classes in the shares that were chosen.
+    `answers_N` tells which records answer the same picture: a model answers it the same, so
+    whatever counts right and wrong counts each once. 0, or None: not known. `pictures` are lives of
+    the measured pictures in the order of time, which were captured at `pictured_at_N`; None there:
+    one a record. None: not looked at. `by_hand`: whether somebody set the threshold; False:
+    certificate or default did. `arrived_N`: in which order the records' labels came, which is how
+    the audit bets on them, and which record of a picture counts; None: as the records did.
     """
+    drawn = baseline is not None
     if baseline is None and gate is not None:
         baseline = gate.baseline
     if baseline is not None and len(baseline.labels_N) == 0:
         baseline = None
-    once = window if first_N is None else window.take(first_N)
-    balance = balances.weigh(once, threshold, _prior(baseline))
     if reference_M is None:
         reference_M = baseline.probabilities_NK.max(axis=1) if baseline else np.zeros(0)
-    confidence = watch(reference_M, window.confidence)
-    if arrived_N is not None and first_N is not None:
-        arrived_N = arrived_N[first_N]
-    audited = _audit(once, threshold, gate, arrived_N)
-    pictures = pictures or {}
-    found = mixes(baseline, window, len(once)) if baseline else ()
-    by_labels = counted(once, threshold)
-    by_confidence = estimated(once.probabilities_NK, threshold, baseline)
-    foretold = estimated(once.labelled.probabilities_NK, threshold, baseline)
+    confidence = watch(reference_M, window.confidence, false_alarms=OF_CONFIDENCES)
+    audited = _audit(window, threshold, gate, answers_N, arrived_N)
+    after = _shown_after(confidence, pictures or {}, window, pictured_at_N)
+    now = slice(after, None)
+    recent = window.take(now)
+    chosen = once(
+        recent,
+        None if answers_N is None else answers_N[now],
+        None if arrived_N is None else arrived_N[now],
+    )
+    distinct = recent.take(chosen)
+    balance = balances.weigh(distinct, threshold, _prior(baseline))
+    found = mixes(baseline, recent, len(distinct))
+    by_labels = counted(distinct, threshold)
+    by_confidence = estimated(distinct.probabilities_NK, threshold, baseline)
+    foretold = estimated(distinct.labelled.probabilities_NK, threshold, baseline)
+    num_shares = len(found) * (1 if len(window.class_names) == 2 else len(window.class_names))
+    wider = _wider(len(distinct), num_shares)
     moved = [
         *(["confidences"] if confidence.drifted else []),
-        *(["pictures"] if any(drift.drifted for drift in pictures.values()) else []),
+        *(["pictures"] if _moved(pictures) else []),
     ]
-    verdicts = (
-        _of_gate(threshold, gate, confidence, audited, by_hand),
+    of_now = (
         _of_balance(balance, window.class_names),
-        *(_of_mix(mix, window.class_names, baseline, moved) for mix in found if baseline),
-        _of_confidence(confidence),
-        *([_of_pictures(pictures)] if pictures else []),
+        *(_of_mix(mix, window.class_names, baseline, drawn, moved, wider) for mix in found),
         _of_accuracy(by_labels, by_confidence, foretold),
     )
-    return Findings(
-        verdicts, threshold, balance, confidence, audited, pictures, by_labels, by_confidence, found
+    *bias_and_mix, accuracy = (_since(each, after, len(recent)) for each in of_now)
+    verdicts = (
+        _of_gate(threshold, gate, confidence, pictures, audited, by_hand),
+        *bias_and_mix,
+        _of_confidence(confidence),
+        _of_pictures(pictures),
+        accuracy,
     )
+    return Findings(
+        verdicts, threshold, balance, confidence, audited, pictures or {}, by_labels, by_confidence,
+        found, after,
+    )  # fmt: skip
 
 
 def changes(before: Mapping[str, str], findings: Findings) -> list[Verdict]:
@@ -166,12 +195,50 @@ def _prior(baseline: Baseline | None) -> Floats | None:
     return _shares(baseline)
 
 
+def _shown_after(
+    confidence: Drift, pictures: Mapping[str, Drift], window: Window, pictured_at_N: Floats | None
+) -> int | None:
+    """Records up to and with the one at which drift was first shown; None where it was not.
+
+    A picture's time is cut to whole seconds: where pictures are fewer than records, all records of
+    its second count as before.
+    """
+    shown = [] if confidence.alarm is None else [confidence.alarm + 1]
+    for drift in pictures.values():
+        if drift.alarm is not None and (pictured_at_N is None or len(pictured_at_N) == len(window)):
+            shown.append(drift.alarm + 1)
+        elif drift.alarm is not None and pictured_at_N is not None:
+            at = pictured_at_N[drift.alarm]
+            shown.append(int(np.searchsorted(window.at_N, at, side="right")))
+    return min(shown, default=None)
+
+
+def _since(verdict: Verdict, after: int | None, num_recent: int) -> Verdict:
+    """The verdict, saying that it is of the records after drift was shown."""
+    if after is None:
+        return verdict
+    judged = (
+        f"Judged on {number(num_recent, 'record')} after record {after:,}, where drift was shown"
+    )
+    return replace(verdict, sentence=f"{judged}. {verdict.sentence}")
+
+
+def _moved(pictures: Mapping[str, Drift] | None) -> list[str]:
+    """The measures that have drifted."""
+    return [name for name, drift in (pictures or {}).items() if drift.drifted]
+
+
 def _audit(
-    window: Window, threshold: float, gate: Gate | None, arrived_N: NDArray[np.int64] | None
+    window: Window,
+    threshold: float,
+    gate: Gate | None,
+    answers_N: NDArray[np.uint64] | None,
+    arrived_N: NDArray[np.int64] | None,
 ) -> Drift | None:
     if gate is None or gate.overall.threshold is None:
         return None
-    chosen = (window.truth_N != UNKNOWN) & (window.confidence >= threshold)
+    chosen = once(window, answers_N, arrived_N)
+    chosen &= (window.truth_N != UNKNOWN) & (window.confidence >= threshold)
     wrong = (window.called != window.truth_N)[chosen]
     if arrived_N is not None:
         wrong = wrong[np.argsort(arrived_N[chosen], kind="stable")]
@@ -179,7 +246,12 @@ def _audit(
 
 
 def _of_gate(
-    threshold: float, gate: Gate | None, confidence: Drift, audited: Drift | None, by_hand: bool
+    threshold: float,
+    gate: Gate | None,
+    confidence: Drift,
+    pictures: Mapping[str, Drift] | None,
+    audited: Drift | None,
+    by_hand: bool,
 ) -> Verdict:
     stands = f"The gate stands at {threshold:.4g}"
     if gate is None or gate.overall.threshold is None or audited is None:
@@ -198,6 +270,8 @@ def _of_gate(
     reasons = []
     if confidence.drifted:
         reasons.append("the confidences have drifted")
+    if moved := _moved(pictures):
+        reasons.append(f"the pictures have drifted in {', '.join(moved)}")
     if audited.drifted:
         reasons.append(
             f"labels show that more than {100 * gate.overall.risk:.3g} % of accepted are wrong"
@@ -205,20 +279,39 @@ def _of_gate(
     if reasons:
         said = f"The certificate is SUSPENDED: {' and '.join(reasons)}."
         return Verdict("gate", "suspended", said, "suspended")
-    labels = number(len(audited.log10_capital_N), "accepted picture")
-    speak = "does" if len(audited.log10_capital_N) == 1 else "do"
-    known = f"the {labels} whose true class is known {speak} not speak against it"
     if len(confidence.log10_capital_N) == 0:
         said = (
             "No evidence yet for or against the certificate: there is no record to judge. What "
             f"came before the present deployment is not counted. {gate.overall.sentence()}"
         )
         return Verdict("gate", "no evidence yet", said)
+    known = _known(audited)
     if confidence.too_few:
-        said = f"No evidence yet for or against the certificate: {_few(confidence)}; {known}."
+        said = f"No evidence yet for or against the certificate: {_few(confidence)}. {known}"
         return Verdict("gate", "no evidence yet", f"{said} {gate.overall.sentence()}")
-    said = f"The certificate is ACTIVE: no drift, and {known}. {gate.overall.sentence()}"
+    said = f"The certificate is ACTIVE: {_calm(pictures)}. {known} {gate.overall.sentence()}"
     return Verdict("gate", "active", said)
+
+
+def _calm(pictures: Mapping[str, Drift] | None) -> str:
+    """That nothing has drifted, of as much as could be watched."""
+    lives = (pictures or {}).values()
+    if not lives:
+        return "the confidences have not drifted (pictures were not looked at)"
+    if any(drift.too_few for drift in lives):
+        return "the confidences have not drifted (pictures are too few to say)"
+    if any(drift.alone for drift in lives):
+        return "the confidences have not drifted (there are no earlier pictures to compare with)"
+    return "neither confidences nor pictures have drifted"
+
+
+def _known(audited: Drift) -> str:
+    """What the labels say of a risk that they do not contradict."""
+    if len(audited.log10_capital_N) == 0:
+        return "No accepted picture's true class is known: it rests on the absence of drift alone."
+    labels = number(len(audited.log10_capital_N), "accepted picture")
+    speak = "does" if len(audited.log10_capital_N) == 1 else "do"
+    return f"The {labels} whose true class is known {speak} not speak against it."
 
 
 def _of_balance(balance: Balance, class_names: Sequence[str]) -> Verdict:
@@ -227,33 +320,55 @@ def _of_balance(balance: Balance, class_names: Sequence[str]) -> Verdict:
 
 
 def _of_mix(
-    mix: Mix, class_names: Sequence[str], baseline: Baseline, moved: Sequence[str]
+    mix: Mix,
+    class_names: Sequence[str],
+    baseline: Baseline | None,
+    drawn: bool,
+    moved: Sequence[str],
+    wider: float,
 ) -> Verdict:
-    """Whether the stream holds the classes as the baseline does; `moved` is what has drifted."""
-    about = f"mix by {mix.method}"
+    """Whether the stream holds the classes as the baseline does; `moved` is what has drifted.
+
+    `wider`: how much wider the interval is that holds over all looks.
+    """
+    about, by = f"mix by {mix.method}", _METHODS[mix.method]
     if mix.refused:
-        return Verdict(about, "no estimate", f"No estimate of the stream's mix: {mix.refused}.")
-    before_K = _shares(baseline)
-    outside = (before_K < mix.low_K) | (before_K > mix.high_K)
-    told = ", ".join(
-        f"{100 * share:.0f} % {name} (95 %: {100 * low:.0f} to {100 * high:.0f}; "
-        f"{100 * before:.0f} % in the baseline)"
-        for name, share, low, high, before in zip(
-            class_names, mix.share_K, mix.low_K, mix.high_K, before_K, strict=True
-        )
-    )
-    verb = "count" if mix.method == "labels" else "estimates"
-    said = f"Of {number(mix.n, 'record')}, {mix.method} {verb} {told}"
+        said = f"No estimate of the stream's mix of classes {by}: {mix.refused}."
+        return Verdict(about, "no estimate", said)
+    before_K = _shares(baseline) if baseline else np.full(len(class_names), np.nan)
+    told = []
+    for name, share, low, high, before in zip(
+        class_names, mix.share_K, mix.low_K, mix.high_K, before_K, strict=True
+    ):
+        written = alike(*(100 * float(each) for each in (share, low, high)))
+        beside = f"; {100 * before:.3g} % in the baseline" if baseline else ""
+        told.append(f"{written[0]} % {name} (95 %: {written[1]} to {written[2]}{beside})")
+    said = f"Of {number(mix.n, 'record')}, {by}: {', '.join(told)}"
     if moved and mix.method != "labels":
         said = (
             f"{said}. But the {' and the '.join(moved)} have drifted, and the estimate holds only "
             "while pictures of each class look as they did: labels would tell the mix."
         )
         return Verdict(about, "cannot be told", said)
-    if not outside.any() and (mix.high_K - mix.low_K).max() > WIDEST:
+    outside = baseline is not None and differs(mix, baseline, drawn)
+    if not outside and (mix.high_K - mix.low_K).max() > WIDEST:
         return Verdict(about, "too few to say", f"{said}: too few to say.")
-    state = "unbalanced stream" if outside.any() else "as the baseline"
-    return Verdict(about, state, f"{said}: {state}.")
+    if baseline is None:
+        return Verdict(about, "nothing to compare with", f"{said}. There is no baseline.")
+    if not outside:
+        return Verdict(about, "as the baseline", f"{said}: as the baseline.")
+    if not differs(mix, baseline, drawn, wider):
+        said = f"{said}: perhaps unbalanced. Were this not the only look, that could be chance."
+        return Verdict(about, "perhaps unbalanced", said)
+    return Verdict(about, "unbalanced stream", f"{said}: unbalanced stream.", "unbalanced")
+
+
+_METHODS = {
+    "labels": "counted by labels",
+    "BBSE": "estimated from the calls alone (BBSE)",
+    "MLLS": "estimated from all probabilities (MLLS)",
+}
+"""How a mix is found, by its method."""
 
 
 def _of_confidence(drift: Drift) -> Verdict:
@@ -279,7 +394,13 @@ def _of_confidence(drift: Drift) -> Verdict:
     return Verdict("confidence", "drift", said, "drift")
 
 
-def _of_pictures(pictures: Mapping[str, Drift]) -> Verdict:
+def _of_pictures(pictures: Mapping[str, Drift] | None) -> Verdict:
+    if pictures is None:
+        return Verdict("pictures", "not looked at", "The pictures were not looked at.")
+    if not pictures:
+        return Verdict(
+            "pictures", "no pictures", "No picture was captured that could be looked at."
+        )
     moved = [
         f"{name} (record {d.alarm + 1:,})" for name, d in pictures.items() if d.alarm is not None
     ]
@@ -312,12 +433,11 @@ def _of_accuracy(by_labels: Share, by_confidence: Share, foretold: Share) -> Ver
     if by_labels.n == 0:
         return Verdict("accuracy", "estimated", f"{said}; no labels have arrived.")
     said = f"{said}; {_told(by_labels)} by the labels that arrived"
-    range_ = f"{100 * foretold.low:.1f} to {100 * foretold.high:.1f} %"
+    _, low, high = alike(*(100 * each for each in (by_labels.value, foretold.low, foretold.high)))
+    range_ = f"{low} to {high} %"
+    if by_labels.high - by_labels.low > WIDEST:
+        return Verdict("accuracy", "too few to say", f"{said}, too few to say whether it holds.")
     if foretold.low <= by_labels.value <= foretold.high:
-        if by_labels.high - by_labels.low > WIDEST:
-            return Verdict(
-                "accuracy", "too few to say", f"{said}, too few to say whether it holds."
-            )
         said = f"{said}. They agree: the confidences of the labelled ones foretell {range_}."
         return Verdict("accuracy", "as estimated", said)
     way = "fewer" if by_labels.value < foretold.low else "more"
@@ -325,7 +445,32 @@ def _of_accuracy(by_labels: Share, by_confidence: Share, foretold: Share) -> Ver
         f"{said}. They differ: {way} are right than the {range_} that the confidences of the "
         "labelled ones foretell."
     )
-    return Verdict("accuracy", "estimate and labels differ", said)
+    if not _surely_differs(by_labels, foretold):
+        said = f"{said} Were this not the only look, that could be chance."
+        return Verdict("accuracy", "estimate and labels may differ", said)
+    alarm = "inaccurate" if way == "fewer" else None
+    return Verdict("accuracy", "estimate and labels differ", said, alarm)
+
+
+def _surely_differs(by_labels: Share, foretold: Share) -> bool:
+    """Whether the labels' share lies beside what was foretold over all looks at growing labels.
+
+    By the estimate's own interval, widened, and by the exact one of the count: of few errors the
+    first is too narrow, and the second knows nothing of the calibration's error.
+    """
+    n, gap = by_labels.n, by_labels.value - foretold.value
+    half = foretold.value - foretold.low if gap < 0 else foretold.high - foretold.value
+    exact = clopper_pearson(round(n * by_labels.value), n, 1 - at_once(balances.LEVEL, n))
+    return abs(gap) > _wider(n, 1) * half and not exact[0] <= foretold.value <= exact[1]
+
+
+def _wider(n: int, num_questions: int) -> float:
+    """How many times as wide as of 95 % an interval is that holds at all looks at a growing sample.
+
+    At `n` pictures, for so many questions together (`gate.looks`).
+    """
+    level = at_once(balances.LEVEL / num_questions, n) if n and num_questions else balances.LEVEL
+    return float(stats.norm.isf(level / 2) / stats.norm.isf(balances.LEVEL / 2))
 
 
 def number(count: int, thing: str) -> str:
@@ -349,8 +494,8 @@ def _alone(drift: Drift) -> str:
 
 
 def _told(share: Share) -> str:
-    low, high = 100 * share.low, 100 * share.high
-    return f"{100 * share.value:.1f} % (95 %: {low:.1f} to {high:.1f}; n = {share.n:,})"
+    value, low, high = alike(*(100 * each for each in (share.value, share.low, share.high)))
+    return f"{value} % (95 %: {low} to {high}; n = {share.n:,})"
 
 
 def _balance_json(balance: Balance) -> dict[str, Any]:
@@ -379,7 +524,7 @@ def _mix_json(mix: Mix) -> dict[str, Any]:
 
 def _drift_json(drift: Drift) -> dict[str, Any]:
     return {
-        "alarm": drift.alarm,
+        "alarm": None if drift.alarm is None else drift.alarm + 1,
         "peak_log10": drift.peak,
         "false_alarms": drift.false_alarms,
         "n": len(drift.log10_capital_N),

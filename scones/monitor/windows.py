@@ -81,6 +81,27 @@ class Window:
             yield self.take(slice(start, start + count))
 
 
+def once(
+    window: Window,
+    answers_N: NDArray[np.uint64] | None = None,
+    arrived_N: NDArray[np.int64] | None = None,
+) -> NDArray[np.bool_]:
+    """One record of each answer: the one whose label came first, else the first of them.
+
+    `answers_N` is equal where the same is answered, 0 where that is not known: such a record stands
+    for itself. `arrived_N`: in which order the labels came; None: as the records did.
+    """
+    if answers_N is None:
+        return np.ones(len(window), bool)
+    came_N = np.zeros(len(window), np.int64) if arrived_N is None else arrived_N
+    rank_N = np.where(window.truth_N == UNKNOWN, np.iinfo(np.int64).max, came_N)
+    order = np.lexsort((rank_N, answers_N))
+    new = np.diff(answers_N[order], prepend=np.uint64(0)) != 0
+    chosen = answers_N == 0
+    chosen[order[new]] = True
+    return np.asarray(chosen, bool)
+
+
 def window(
     records: Sequence[Record],
     class_names: Sequence[str],

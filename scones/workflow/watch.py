@@ -155,8 +155,9 @@ def _judge(
         gate=about.gate,
         baseline=baseline,
         reference_M=reference,
-        first_N=look.first,
+        answers_N=look.records.answers[look.rows],
         pictures=_picture_drift(clients, about, look, cache) if question.pictures else None,
+        pictured_at_N=look.measured.times(look.since_s),
         by_hand=about.by_hand,
         arrived_N=_arrived(look, cache, question),
     )
@@ -186,11 +187,14 @@ def _of_period(about: Subject, look: Look) -> tuple[Baseline | None, NDArray[np.
 
 def _picture_drift(
     clients: Clients | None, about: Subject, look: Look, cache: Cache
-) -> dict[str, Drift] | None:
-    """The pictures' own drift: beside the period's, the staged training pictures, or alone."""
+) -> dict[str, Drift]:
+    """The pictures' own drift: beside the period's, the staged training pictures, or alone.
+
+    Empty where no picture was captured.
+    """
     stream = look.measured.since(look.since_s)
     if not stream:
-        return None
+        return {}
     if about.period is not None:
         reference = look.measured.since(about.period.start_s, about.period.end_s)
     elif clients is not None and about.staged is not None:

@@ -34,10 +34,13 @@ def test_the_audit_bets_in_the_order_of_arrival() -> None:
     truth = np.where(random.random(100) < 0.1, 1, 0)
     truth[::3] = UNKNOWN
     window = Window(names, np.arange(100.0), np.tile([0.9999, 0.0001], (100, 1)), truth)
-    arrived, first = random.permutation(100), np.arange(100) % 5 != 0
-    found = judge(window, 0.999, gate=gate, first_N=first, arrived_N=arrived).audit
+    arrived = random.permutation(100)
+    # Each fifth record and the next show the same picture: the label that came first counts.
+    answers = (np.arange(100) - (np.arange(100) % 5 == 1) + 1).astype(np.uint64)
+    found = judge(window, 0.999, gate=gate, answers_N=answers, arrived_N=arrived).audit
     order = np.argsort(arrived)
-    order = order[first[order] & (truth[order] != UNKNOWN)]
+    order = order[truth[order] != UNKNOWN]
+    order = order[np.sort(np.unique(answers[order], return_index=True)[1])]
     assert found is not None and order.tolist() != sorted(order.tolist())
     expected = audit(truth[order] != 0, gate.overall.risk)
     assert found.log10_capital_N.tolist() == expected.log10_capital_N.tolist()
