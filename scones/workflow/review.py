@@ -76,9 +76,11 @@ def candidates(clients: Clients, count: int, steps: Steps = silent) -> Listed:
         known, measured = cache.read(about.files, len(about.class_names), clients.clock(), step)
         look = look_at(replace(about, labels=labels), known, measured)
         by_people = look_at(replace(about, labels=labels, by_picture={}), known, measured)
-        new = by_people.window.truth_N == UNKNOWN
-        if look.first is not None:
-            new &= look.first
+        # A label is of one answer, so those of a batch cannot take one.
+        new = (by_people.window.truth_N == UNKNOWN) & ~known.batched[look.rows]
+        once = by_people.once(by_people.window)
+        if once is not None:
+            new &= once
         wrong = confidently_wrong(look.window, about.threshold, new, count // DISAGREEING)
         unlabelled = new & (look.window.truth_N == UNKNOWN)
         doubted = least_confident(look.window, unlabelled, count - len(wrong))
