@@ -99,7 +99,9 @@ class Balance:
     n: int
     num_labels: int
     needed: tuple[tuple[float, int], ...]
-    """(gap, pictures of each class that find such a gap four times in five)."""
+    """(gap, pictures of each class that find such a gap four times in five, whenever one looks)."""
+    needed_once: tuple[tuple[float, int], ...]
+    """The same for one test at one look, planned beforehand."""
 
     def sentence(self, class_names: Sequence[str]) -> str:
         """The verdict in plain words, with n and what would settle it."""
@@ -121,7 +123,9 @@ class Balance:
                 said += f", all adjusted for {len(self.tests)} tests (Bonferroni, Holm)"
         if self.verdict not in ("biased", "no bias found"):
             takes = ", ".join(f"{n:,} for {100 * gap:.0f} points" for gap, n in self.needed)
+            once = " and ".join(f"{n:,}" for _, n in self.needed_once)
             said += f". Labelled pictures of each class that would find a gap: {takes}"
+            said += f" ({once} where one test is all, at one look)"
         return said + "."
 
 
@@ -167,12 +171,13 @@ def weigh(window: Window, threshold: float, prior_K: Floats | None = None) -> Ba
     base = min(0.95, max(0.6, base))
     num_tests = 3 * len(_compared(window))
     wanted = tuple((gap, _needed(base, base - gap, num_tests)) for gap in GAPS)
+    once = tuple((gap, needed(base, base - gap) or 0) for gap in GAPS)
     verdict, favoured = _verdict(tests, len(known), wanted[0][1], window.class_names)
     calls = np.bincount(window.called, minlength=len(window.class_names)).tolist()
     shares = tuple(
         (k / len(window) if len(window) else float("nan"), *wilson(k, len(window))) for k in calls
     )
-    return Balance(verdict, favoured, tests, shares, len(window), len(known), wanted)
+    return Balance(verdict, favoured, tests, shares, len(window), len(known), wanted, once)
 
 
 def _together(test: Test, adjusted_p: float, num_tests: int) -> Test:

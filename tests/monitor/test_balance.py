@@ -41,12 +41,13 @@ def test_the_briefs_twelve_invocations_are_suggestive_and_underpowered() -> None
     assert share == pytest.approx(10 / 12)
     assert (low, high) == pytest.approx((0.552, 0.953), abs=5e-4)
     assert found.needed == ((0.2, 186), (0.1, 659))
+    assert found.needed_once == ((0.2, 86), (0.1, 285))
     assert found.sentence(NAMES) == (
         "Suggestive of a bias toward bicycle, but under-powered (n = 12 pictures, the true class "
         "of 0 known): 83 % were called bicycle (95 %: 55 to 95); what is called bicycle passes the "
         "gate 100 points more often than what is called motorcycle (95 %: 29 to 100), p = 0.009 "
         "by Boschloo's test. Labelled pictures of each class that would find a gap: 186 for 20 "
-        "points, 659 for 10 points."
+        "points, 659 for 10 points (86 and 285 where one test is all, at one look)."
     )
 
 
