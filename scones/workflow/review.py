@@ -46,7 +46,7 @@ class Candidate:
         """One line of a list."""
         truth = "" if self.truth is None else f", labelled {class_names[self.truth]}"
         return (
-            f"{self.id}  {class_names[self.called]} "
+            f"{_printable(self.id)}  {class_names[self.called]} "
             f"{100 * max(self.record.probabilities):.1f} %  {self.why}{truth}"
         )
 
@@ -143,7 +143,7 @@ def drawn(picture: bytes) -> str:
         with Image.open(io.BytesIO(picture)) as opened:
             opened.thumbnail((DRAWN, DRAWN))
             pixels = opened.convert("RGB")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         return f"(no picture that can be shown: {error})"
     lines = []
     for y in range(0, pixels.height - 1, 2):
@@ -153,6 +153,11 @@ def drawn(picture: bytes) -> str:
             cells.append(f"\x1b[38;2;{upper}m\x1b[48;2;{lower}m\N{UPPER HALF BLOCK}")
         lines.append("".join(cells) + "\x1b[0m")
     return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """A caller's text without what a terminal would obey."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def _rgb(pixels: Image.Image, x: int, y: int) -> str:

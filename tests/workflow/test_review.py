@@ -1,5 +1,6 @@
 """What answers mean, how pictures are drawn in a terminal, and which labels are kept."""
 
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -39,6 +40,14 @@ def test_a_picture_is_drawn_two_pixels_a_character() -> None:
     assert drawn(b"no picture").startswith("(no picture that can be shown")
 
 
+def test_a_picture_that_would_fill_the_memory_is_not_drawn() -> None:
+    picture = png.encode(np.zeros((1, 1, 3), np.uint8))
+    size = (60_000).to_bytes(4, "big") * 2
+    header = b"IHDR" + size + picture[24:29]
+    bomb = picture[:12] + header + zlib.crc32(header).to_bytes(4, "big") + picture[33:]
+    assert drawn(bomb).startswith("(no picture that can be shown")
+
+
 def candidate(number: int, inference_id: str | None = None) -> Candidate:
     record = Record(f"event-{number}", NOON, inference_id, "image/png", b"", (0.2, 0.7, 0.1), "k")
     return Candidate(record, "unconfident", None)
@@ -49,6 +58,12 @@ def test_a_candidate_is_told_in_one_line() -> None:
     assert Candidate(candidate(2, "run-2").record, "disagrees", 2).line(NAMES) == (
         "run-2  motorcycle 70.0 %  disagrees, labelled bus"
     )
+
+
+def test_what_a_caller_named_a_request_moves_no_cursor() -> None:
+    told = candidate(1, "run\x1b[2J\r\u202e é").line(NAMES)
+    assert told.startswith("run\\x1b[2J\\x0d\\x202e é  motorcycle")
+    assert told.isprintable()
 
 
 @pytest.fixture
