@@ -31,27 +31,24 @@ ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 OURS = """
 import sys
 from pathlib import Path
-from scones.workflow import stamps
 from scones.workflow.files import Folder
 from scones.workflow.readers import reading
 files, cache, known, there = Folder(Path(sys.argv[1])), Path(sys.argv[2]), None, set()
-stamped = cache.with_suffix(".stamps")
 if cache.exists():
     from scones.monitor.kept_columns import load
-    with cache.open("rb") as stream, stamped.open("rb") as others:
-        known, was = load(stream), stamps.load(others)
+    with cache.open("rb") as stream:
+        known = load(stream)
     there = set(known.files)
-    assert was == files.stamps(known.files)
+    assert not files.changed(known.files, cache.stat().st_mtime_ns)
 new = [name for name in files.names((), 0.0) if name not in there]
-now = files.stamps(new)
 with reading(files.path, new, 2) as bulks:
     from scones.monitor.columns import empty, grow
     from scones.monitor.kept_columns import save
     from scones.monitor.spans import spans
     if new:
         known = grow(empty(2) if known is None else known, new, bulks, files.content)
-        with cache.open("wb") as stream, stamped.open("wb") as others:
-            save(known, stream), stamps.save(now, others)
+        with cache.open("wb") as stream:
+            save(known, stream)
 hours = spans(known.window(("a", "b")), 3600, 0.8)
 print(len(known), len(hours.start_S), f"{(hours.mean_S * hours.count_S).sum():.4f}")
 """

@@ -8,6 +8,7 @@ _N records in the order of time, _NK records by classes.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -215,8 +216,8 @@ def _of_bulk(bulk: Bulk, known: Columns) -> tuple[Columns, list[int]]:
     """Columns of plain files, and the numbers of those that are odd, also by what numbers say."""
     p_NK = np.frombuffer(bulk.probabilities).reshape(-1, known.num_classes)
     at_N, is_time_N = _moments(bulk.times)
-    good_N = is_time_N & np.all((p_NK >= 0) & (p_NK <= 1 + SUM_SLACK), axis=1)
-    good_N &= p_NK.any(axis=1)
+    least_N, most_N = (reduce(pick, p_NK.T) for pick in (np.minimum, np.maximum))
+    good_N = is_time_N & (least_N >= 0) & (most_N > 0) & (most_N <= 1 + SUM_SLACK)
     file_N = np.repeat(np.array(bulk.files, np.int32), bulk.counts)
     whole = Columns(
         at_N,

@@ -2,18 +2,19 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from scones.workflow.stamps import Stamp
-
 DATED = re.compile(r"(.*/)?(\d{4}/\d\d/\d\d/\d\d)/[^/]+")
 """`<variant>/yyyy/mm/dd/hh/<file>`, the layout of Data Capture and of ground truth."""
 LATE = timedelta(hours=2)
 """How far back the newest hours are listed again, for files that come late."""
+GRAIN_NS = 10_000_000
+"""By which a file's time of change may lie behind the clock: the kernel's tick is 1 to 10 ms."""
 AT_ONCE = 64
 """Files that are fetched ahead; each is at most a few megabytes."""
 
@@ -31,8 +32,8 @@ class Files(Protocol):
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Name and content of each, in the order asked for."""
 
-    def stamps(self, names: Sequence[str]) -> list[Stamp]:
-        """Of each as it is now."""
+    def changed(self, names: Sequence[str], since_ns: int) -> bool:
+        """Whether one of them was written to since (ns since 1970)."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,12 @@ class Folder:
         for name in names:
             yield name, self.content(name)
 
-    def stamps(self, names: Sequence[str]) -> list[Stamp]:
-        """Size and time of change: a file that was still being copied is read again."""
-        return [_stamp(f"{self.path}/{name}") for name in names]
+    def changed(self, names: Sequence[str], since_ns: int) -> bool:
+        """As where a file was still being copied.
+
+        Its time of change (st_ctime) says so also where the copy has the original's time.
+        """
+        return any(_changed_ns(f"{self.path}/{name}") >= since_ns - GRAIN_NS for name in names)
 
     def content(self, name: str) -> bytes:
         """What a file holds; ValueError where it cannot be read, as when it is gone meanwhile."""
@@ -120,9 +124,9 @@ class Prefix:
                 some = names[start : start + AT_ONCE]
                 yield from zip(some, pool.map(self._get, some), strict=True)
 
-    def stamps(self, names: Sequence[str]) -> list[Stamp]:
-        """All alike: captured objects never change."""
-        return [(0, 0)] * len(names)
+    def changed(self, names: Sequence[str], since_ns: int) -> bool:
+        """Never: captured objects are written once."""
+        return False
 
     def _get(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
@@ -147,12 +151,11 @@ class Prefix:
             raise ValueError(f"there is no bucket {self.bucket!r} to read from") from error
 
 
-def _stamp(path: str) -> Stamp:
+def _changed_ns(path: str) -> int:
     try:
-        found = os.stat(path)  # noqa: PTH116 (a third of the time that a Path takes)
+        return os.stat(path).st_ctime_ns  # noqa: PTH116 (a third of the time that a Path takes)
     except OSError:
-        return -1, 0
-    return found.st_size, found.st_mtime_ns
+        return time.time_ns()
 
 
 def _below(folder: str) -> list[str]:
@@ -163,10 +166,13 @@ def _below(folder: str) -> list[str]:
         beginning = beginnings.pop()
         with os.scandir(f"{folder}/{beginning}") as entries:
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
+                is_named = entry.name.endswith(".jsonl")
+                if is_named and entry.is_file(follow_symlinks=False):
+                    found.append(beginning + entry.name)
+                elif entry.is_dir(follow_symlinks=False):
                     beginnings.append(f"{beginning}{entry.name}/")
-                elif entry.name.endswith(".jsonl") and (entry.is_file() or entry.is_symlink()):
-                    found.append(beginning + entry.name)  # no pipe, at which reading would wait
+                elif is_named and entry.is_symlink():  # no pipe, at which reading would wait
+                    found.append(beginning + entry.name)
     return found
 
 

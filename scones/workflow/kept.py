@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,9 @@ from scones.monitor.bulk import Bulk
 from scones.monitor.columns import Columns, Keys
 from scones.monitor.measured import Measured
 from scones.monitor.pictures import Measures, measure
-from scones.workflow import stamps
 from scones.workflow.files import Files, Folder
 from scones.workflow.progress import Step
 from scones.workflow.readers import reading
-from scones.workflow.stamps import Stamp
 
 Kept = TypeVar("Kept")
 
@@ -54,16 +53,16 @@ class Cache:
         seen = self._load("measures.npz", measured.load, measured.nothing())
         if pictures and seen.num_files != len(known.files):
             known, seen = columns.empty(num_classes), measured.nothing()
-        told = self._load("stamps.msgpack", stamps.load, list[Stamp]())
+        began_ns = time.time_ns()
         names = files.names(known.files, now_s)
-        if not set(known.files) <= set(names) or told != files.stamps(known.files):
-            known, seen, told = columns.empty(num_classes), measured.nothing(), []
+        gone = not set(known.files) <= set(names)
+        if gone or files.changed(known.files, self._load("began.json", _began_in, 0)):
+            known, seen = columns.empty(num_classes), measured.nothing()
             names = files.names((), now_s)
         there = set(known.files)
         new = [name for name in names if name not in there]
         if not new:
             return known, seen
-        told += files.stamps(new)  # before they are read: what comes later is seen next time
         step.total(len(new))
         found: list[tuple[list[float], list[Measures]]] = []
 
@@ -84,7 +83,8 @@ class Cache:
             seen = seen.grown(times, [each for _, some in found for each in some], len(new))
             self._write("measures.npz", lambda stream: measured.save(seen, stream))
         self._write("columns.msgpack", lambda stream: kept_columns.save(known, stream))
-        self._write("stamps.msgpack", lambda stream: stamps.save(told, stream))
+        # Last: a look that was broken off before is one after which all files are new.
+        self._write("began.json", lambda stream: stream.write(json.dumps(began_ns).encode()))
         return known, seen
 
     def arrivals(self, name: str, keys: Keys) -> NDArray[np.int64]:
@@ -133,6 +133,13 @@ class Cache:
                 f"home: {str(self.folder)!r} cannot be written ({error.strerror}); "
                 "choose another with --home"
             ) from error
+
+
+def _began_in(stream: BinaryIO) -> int:
+    began_ns: Any = json.loads(stream.read())
+    if not isinstance(began_ns, int):
+        raise ValueError(f"this is no time: {began_ns!r}")
+    return began_ns
 
 
 def _keys_in(stream: BinaryIO) -> Keys:

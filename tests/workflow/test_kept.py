@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_file_that_was_still_being_copied_is_read_again(tmp_path: Path, pictur
     assert (len(found), found.faults, found.files) == (9, (), ("first.jsonl", "half.jsonl"))
 
 
-def test_a_file_of_the_same_size_and_another_time_is_read_again(tmp_path: Path) -> None:
+def test_a_file_of_the_same_size_and_an_old_time_is_read_again(tmp_path: Path) -> None:
     captures, home = tmp_path / "captures", tmp_path / "home"
     captures.mkdir()
     path = captures / "a.jsonl"
@@ -47,6 +48,20 @@ def test_a_file_of_the_same_size_and_another_time_is_read_again(tmp_path: Path) 
     path.write_bytes(line("two"))
     os.utime(path, (1, 1))
     assert look(home, captures, False).event_N.tolist() != before
+
+
+def test_files_that_stay_as_they_are_are_read_once(tmp_path: Path) -> None:
+    captures, home = tmp_path / "captures", tmp_path / "home"
+    captures.mkdir()
+    (captures / "a.jsonl").write_bytes(line("one"))
+    time.sleep(0.05)
+    look(home, captures, False)
+    kept = (home / "columns.msgpack").stat().st_mtime_ns
+    look(home, captures, False)
+    assert (home / "columns.msgpack").stat().st_mtime_ns == kept
+    (home / "began.json").write_text("rubbish")
+    look(home, captures, False)
+    assert (home / "columns.msgpack").stat().st_mtime_ns > kept
 
 
 def test_a_pipe_is_passed_over(tmp_path: Path) -> None:
