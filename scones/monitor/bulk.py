@@ -126,14 +126,12 @@ def _one_a_line(content: bytes | bytearray, size: int, count: int) -> bool:
     """
     start = 0
     for _ in range(count):
-        if start == size or content[start] != OPENING:
+        if start >= size or content[start] != OPENING:
             return False
-        end = content.find(b"\n", start, size)
-        end = size if end < 0 else end
-        if content[end - 1] != CLOSING and not content[start:end].rstrip().endswith(b"}"):
+        begin, start = start, content.find(b"\n", start, size) + 1 or size + 1
+        if content[start - 2] != CLOSING and not content[begin : start - 1].rstrip().endswith(b"}"):
             return False
-        start = min(end + 1, size)
-    return start == size
+    return start >= size
 
 
 def _is_plain(file: tuple[int, list[Line]], num_classes: int) -> bool:
@@ -196,6 +194,8 @@ def _times(times: Sequence[str]) -> bytes:
 
 def _texts(texts: list[str]) -> tuple[bytes, int]:
     """All texts in equal widths, and that width."""
+    if not any(texts):
+        return b"", 0
     widths = set(map(len, texts))
     width = min(max(widths, default=0), LONGEST_ID)
     if widths - {width}:

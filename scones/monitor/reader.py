@@ -20,7 +20,7 @@ BUFFER_BYTES = 1 << 20
 TICKET_BYTES = 4
 NAME_END = "\0"
 """The one character that no file's name has."""
-PACKED = 1000
+PACKED = 300
 """Lines that are packed at a time: few enough that their objects stay in the processor's cache."""
 TOLD = 20_000
 """Lines that are told at a time: what numpy does with them costs much the same for a thousand."""
@@ -83,7 +83,7 @@ def _some(
     """As many files as hold PACKED lines; the last time fewer, then none."""
     found: list[tuple[int, list[Line] | None]] = []
     size = 0
-    with _uncollected():
+    with uncollected():
         for ticket in tickets:
             start = ticket * run
             for number, name in enumerate(names[start : start + run], start):
@@ -115,7 +115,7 @@ def _lines_at(path: str, buffer: bytearray) -> list[Line] | None:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No search for cycles: lines have none, and searching took a tenth of the whole time."""
     was_on = gc.isenabled()
     gc.disable()

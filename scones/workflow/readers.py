@@ -46,6 +46,7 @@ def reading(
         yield reader.read(str(folder), names, num_classes, run, tickets)
         return
     with ExitStack() as stack:
+        stack.enter_context(reader.uncollected())
         try:
             heap = _heap(tickets, stack)
             start = _copied if can_be_copied() else _started
