@@ -88,8 +88,11 @@ def test_a_webhook_that_fails_takes_nothing_from_what_is_printed(tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--fail-on", "bias"], "--fail-on is 'bias'; it should be among suspended, biased, drift, "
-         "inaccurate, unbalanced"),
+        (
+            ["--fail-on", "bias"],
+            "--fail-on is 'bias'; it should be among suspended, biased, drift, "
+            "inaccurate, unbalanced",
+        ),
         (["--every", "often"], "every is 'often'; it should be a time such as 30s"),
         (["--webhook", "ftp://x"], "webhook is 'ftp://x'; it should begin with http"),
         (["--report-dir", "/dev/null/x"], "cannot be written; choose another with --report-dir"),
