@@ -195,7 +195,7 @@ def _raised(
 
 def _say(seen: "Watched") -> None:
     """Every verdict as a paragraph, and what was read."""
-    from scones.monitor.verdict import number
+    from scones.monitor.sentences import number
 
     for note in seen.sheet.notes:
         _paragraph("NOTE", note)
@@ -232,7 +232,7 @@ def _print(changes: Iterable[str]) -> None:
 
 
 def _paragraph(label: str, text: str) -> None:
-    from scones.monitor.verdict import glued
+    from scones.monitor.sentences import glued
 
     indent = f"{label:<12}  "
     rest = " " * len(indent)

@@ -21,8 +21,9 @@ from scones.monitor.digits import alike
 from scones.monitor.monitor_plots import Gated
 from scones.monitor.plots import Chart
 from scones.monitor.report_page import DARK_COLOURS, TEMPLATES, inline, percent
+from scones.monitor.sentences import Verdict, glued
 from scones.monitor.spans import spans
-from scones.monitor.verdict import Findings, Verdict, glued
+from scones.monitor.verdict import Findings
 from scones.monitor.windows import UNKNOWN, Window
 
 GALLERY = 12

@@ -9,7 +9,8 @@ from typing import Any
 import requests
 
 from scones.clients import Clients
-from scones.monitor.verdict import ALARMS, Findings, Verdict, changes
+from scones.monitor.sentences import ALARMS, Verdict
+from scones.monitor.verdict import Findings, changes
 
 WEBHOOK_TIMEOUT_S = 10.0
 LONGEST_SUBJECT = 100

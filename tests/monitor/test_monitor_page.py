@@ -15,7 +15,8 @@ from scones.monitor import monitor_page, monitor_plots
 from scones.monitor.capture import Fault, Record
 from scones.monitor.drift import watch
 from scones.monitor.monitor_page import Sheet, Shown
-from scones.monitor.verdict import Verdict, glued, judge
+from scones.monitor.sentences import Verdict, glued
+from scones.monitor.verdict import judge
 from scones.monitor.windows import UNKNOWN, Window
 
 NAMES = ("bicycle", "motor<b>cycle")

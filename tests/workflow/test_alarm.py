@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from scones.monitor.verdict import Verdict
+from scones.monitor.sentences import Verdict
 from scones.workflow.alarm import Change, to_topic, to_webhook
 
 CHANGE = Change("no drift", Verdict("confidence", "drift", "They have drifted.", "drift"))

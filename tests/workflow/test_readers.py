@@ -46,7 +46,14 @@ from scones.workflow.files import Folder
 folder = Folder(Path(sys.argv[1]))
 names = folder.names((), 0.0)
 assert readers.can_be_copied()
-before = os.getpid()
+before, fork = os.getpid(), os.fork
+def interrupted():
+    number = fork()
+    if number == 0:  # as by Ctrl-C right behind the fork
+        os.kill(os.getpid(), signal.SIGINT)
+    return number
+if "interrupt" in sys.argv:
+    os.fork = interrupted
 with readers.reading(folder.path, names, 2, 3) as bulks:
     from scones.monitor.columns import empty, grow
     assert "subprocess" not in sys.modules
@@ -65,7 +72,7 @@ print(known.event_N.tolist(), known.file_N.tolist(), [str(each) for each in know
 @pytest.mark.skipif(
     not readers.TASKS.is_dir(), reason="only Linux tells how many threads there are"
 )
-@pytest.mark.parametrize("end", [[], ["kill"], ["reap"], ["reap", "kill"]])
+@pytest.mark.parametrize("end", [[], ["kill"], ["reap"], ["reap", "kill"], ["interrupt"]])
 def test_copies_of_a_process_with_one_thread_read_what_one_reads(
     folder: Folder, end: list[str]
 ) -> None:
