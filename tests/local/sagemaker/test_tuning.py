@@ -237,7 +237,11 @@ def test_a_grid_is_tried_once_each(tuned: Tuned) -> None:
 
 @pytest.mark.slow
 def test_a_bayesian_job_comes_nearer_than_its_random_start(tuned: Tuned) -> None:
-    config = tuned.config("Bayesian", jobs=12)
+    # One after the other, so that the seed decides every value: two at a time, which of them ends
+    # first decided too, and of 100 such searches 6 ended above 0.05. Random values of this seed
+    # come no nearer than 0.2359 in 12 tries.
+    limits = {"MaxNumberOfTrainingJobs": 12, "MaxParallelTrainingJobs": 1}
+    config = tuned.config("Bayesian", ResourceLimits=limits, RandomSeed=8)
     objective = {"Type": "Minimize", "MetricName": "loss"}
     definition = tuned.definition(
         AlgorithmSpecification={
