@@ -39,7 +39,13 @@ class Window:
     @property
     def called(self) -> Labels:
         """_N: index of the class called; of equals, the first."""
-        called: Labels = self.probabilities_NK.argmax(axis=1)
+        if self.probabilities_NK.shape[1] > FEW:
+            found: Labels = self.probabilities_NK.argmax(axis=1)
+            return found
+        called, largest = np.zeros(len(self), np.int64), self.probabilities_NK[:, 0]
+        for k in range(1, self.probabilities_NK.shape[1]):
+            np.maximum(called, k * (self.probabilities_NK[:, k] > largest), out=called)
+            largest = np.maximum(largest, self.probabilities_NK[:, k])
         return called
 
     @property

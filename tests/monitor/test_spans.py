@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scones.gate.intervals import wilson
-from scones.monitor.spans import spans
+from scones.monitor.spans import PIECE, spans
 from scones.monitor.windows import Window
 
 NAMES = ("bicycle", "motorcycle", "bus")
@@ -16,7 +16,7 @@ def window(n: int, seed: int = 0) -> Window:
     return Window(NAMES, at_N, rng.dirichlet([1, 1, 1], n), np.zeros(n, np.int64))
 
 
-@pytest.mark.parametrize("n", [1, 2, 1000])
+@pytest.mark.parametrize("n", [1, 2, 1000, 2 * PIECE + 1])
 def test_spans_count_what_windows_hold(n: int) -> None:
     whole = window(n)
     found = spans(whole, 3600, 0.6)
@@ -29,6 +29,15 @@ def test_spans_count_what_windows_hold(n: int) -> None:
         assert found.mean_S[s] == pytest.approx(part.confidence.mean(), abs=1e-12)
         assert found.low_S[s] == part.confidence.min()
         assert found.high_S[s] == part.confidence.max()
+
+
+def test_a_span_may_be_longer_than_a_piece() -> None:
+    hour = np.repeat([1.0, 3601.0, 7201.0], [PIECE // 2, 2 * PIECE, 7])
+    whole = Window(NAMES, hour, np.full((len(hour), 3), 1 / 3), np.zeros(len(hour), np.int64))
+    found = spans(whole, 3600, 0.6)
+    assert found.start_S.tolist() == [0, 3600, 7200]
+    assert found.count_S.tolist() == [PIECE // 2, 2 * PIECE, 7]
+    assert found.called_SK[:, 0].tolist() == found.count_S.tolist()  # of equals the first
 
 
 def test_the_band_of_a_share_holds_it() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scones.monitor.capture import Record
-from scones.monitor.windows import UNKNOWN, Window, window
+from scones.monitor.windows import FEW, UNKNOWN, Window, window
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NAMES = ("bicycle", "motorcycle")
@@ -53,6 +53,14 @@ def test_an_empty_window_has_everything_and_nothing() -> None:
     assert found.called.tolist() == found.confidence.tolist() == []
     assert list(found.by_time(3600)) == []
     assert list(found.by_count(10)) == []
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, FEW, FEW + 1])
+def test_called_is_the_largest_and_of_equals_the_first(classes: int) -> None:
+    p_NK = np.random.default_rng(0).integers(0, 4, (500, classes)) / 4
+    found = Window(("x",) * classes, np.zeros(500), p_NK, np.full(500, UNKNOWN))
+    assert found.called.tolist() == [row.index(max(row)) for row in p_NK.tolist()]
+    assert found.confidence.tolist() == [max(row) for row in p_NK.tolist()]
 
 
 def test_windows_by_time_begin_at_whole_hours_and_skip_empty_ones() -> None:
