@@ -48,10 +48,10 @@ def monitor(folder: Path, *words: str) -> tuple[int, list[str]]:
         (
             ["--fail-on", "suspended,drift"],
             3,
-            "exit 3        drift: raised, and named by --fail-on",
+            "exit 3         drift: raised, and named by --fail-on",
         ),
-        (["--fail-on", "suspended,biased"], 0, "report        out/monitor/monitor.html"),
-        ([], 0, "report        out/monitor/monitor.html"),
+        (["--fail-on", "suspended,biased"], 0, "report         out/monitor/monitor.html"),
+        ([], 0, "report         out/monitor/monitor.html"),
     ],
 )
 def test_the_last_line_names_the_alarm_that_set_the_exit_status(
@@ -78,7 +78,7 @@ def test_a_webhook_that_fails_takes_nothing_from_what_is_printed(tmp_path: Path)
     captured(tmp_path, [0.9 + i % 7 / 100 for i in range(200)] + [0.55] * 100)
     hook = ["--webhook", "http://127.0.0.1:9/"]
     told = [monitor(tmp_path, *words) for words in (hook, hook, [], [])]
-    changed = "changed       confidence: drift"
+    changed = "changed        confidence: drift"
     assert [(status, changed in lines) for status, lines in told] == [
         (2, True), (2, False), (0, True), (0, False),
     ]  # fmt: skip
@@ -183,7 +183,7 @@ def test_looks_go_on_after_an_alarm_and_end_with_its_status(tmp_path: Path) -> N
     assert process.stdout is not None
     lines = iter(process.stdout.readline, "")
     alarm = next(line for line in lines if line.startswith("alarm "))
-    assert alarm.startswith("alarm         drift: raised, and named by --fail-on. The looks go on")
+    assert alarm.startswith("alarm          drift: raised, and named by --fail-on. The looks go on")
     # What is drawn from now on has not drifted; the alarm counts all the same.
     (path / "a.jsonl").unlink()
     (path / "b.jsonl").write_text("")
@@ -192,5 +192,5 @@ def test_looks_go_on_after_an_alarm_and_end_with_its_status(tmp_path: Path) -> N
     rest, _ = process.communicate()
     hangs.cancel()
     assert process.returncode == 3
-    assert rest.splitlines()[-1] == "exit 3        drift: raised, and named by --fail-on"
+    assert rest.splitlines()[-1] == "exit 3         drift: raised, and named by --fail-on"
     assert "alarm " not in rest

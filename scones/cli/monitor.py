@@ -86,7 +86,9 @@ def simulate(
     )  # fmt: skip
     with connected(settings, begun=True) as clients:
         done = send(clients, read_staged(clients), plan, progress())
-    typer.echo(done.sentence())
+    _paragraph("sent", done.sentence())
+    if done.truth_uri is not None:
+        _paragraph("truth", done.truth_uri)
 
 
 @commands.command()
@@ -234,7 +236,7 @@ def _print(changes: Iterable[str]) -> None:
 def _paragraph(label: str, text: str) -> None:
     from scones.monitor.sentences import glued
 
-    indent = f"{label:<12}  "
+    indent = f"{label:<13}  "
     rest = " " * len(indent)
     words = textwrap.wrap(
         glued(text), 80 - len(indent), break_on_hyphens=False, break_long_words=False

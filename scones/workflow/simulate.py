@@ -103,10 +103,7 @@ class Simulated:
     def sentence(self) -> str:
         told = ", ".join(f"{count} {how}" for how, count in self.ended.most_common())
         rate = self.ended.total() / self.seconds if self.seconds else 0.0
-        return (
-            f"{self.ended.total()} requests ({told}) in {self.seconds:.1f} s, {rate:.3g}/s; "
-            f"their truth is in {self.truth_uri}"
-        )
+        return f"{self.ended.total():,} requests ({told}) in {self.seconds:.1f} s, {rate:.3g}/s"
 
 
 def simulate(clients: Clients, staged: Staged, plan: Plan, steps: Steps = silent) -> Simulated:
