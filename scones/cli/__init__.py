@@ -1,5 +1,7 @@
 """Scones: a picture classifier as a monitored workflow, on AWS or on a small AWS of your own."""
 
+import atexit
+import gc
 import shutil
 import sys
 import textwrap
@@ -48,6 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     job failed at is one line and exit status 1.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    # Python ends by searching all that was imported for cycles, twice: 0.8 s of `monitor`'s 5.3.
+    atexit.register(gc.freeze)
     try:
         status = app(args=words or ["--help"], standalone_mode=False) or 0
         if status == INTERRUPTED:

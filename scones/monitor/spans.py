@@ -53,8 +53,9 @@ def spans(window: Window, seconds: float, threshold: float) -> Spans:
         *np.zeros((3, size)),
     )
     begin_P = np.searchsorted(first_S, np.arange(0, num_records, PIECE), side="right") - 1
+    begin_P = begin_P[np.diff(begin_P, prepend=-1) > 0]  # np.unique takes 15 ms the first time
     ends = np.append(first_S, num_records)
-    for begin, end in pairwise([*np.unique(begin_P).tolist(), size]):
+    for begin, end in pairwise([*begin_P.tolist(), size]):
         piece = window.take(slice(ends[begin], ends[end]))
         _count(found, slice(begin, end), piece, first_S[begin:end] - ends[begin], threshold)
     return found
