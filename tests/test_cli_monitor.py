@@ -8,7 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+import boto3
 import pytest
+
+from scones.local import control
 
 
 def captured(folder: Path, firsts: list[float]) -> Path:
@@ -194,3 +197,37 @@ def test_looks_go_on_after_an_alarm_and_end_with_its_status(tmp_path: Path) -> N
     assert process.returncode == 3
     assert rest.splitlines()[-1] == "exit 3         drift: raised, and named by --fail-on"
     assert "alarm " not in rest
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_looks_that_keep_the_home_to_themselves_say_so(tmp_path: Path) -> None:
+    scones = [sys.executable, "-c", "from scones.cli import main; main()"]
+    home = tmp_path / "home"
+    up = control.start(home, arguments=["--port", "0"])
+    s3 = boto3.client(
+        "s3", endpoint_url=up.url, region_name="us-east-1", aws_access_key_id="a",
+        aws_secret_access_key="b",
+    )  # fmt: skip
+    s3.create_bucket(Bucket="others")
+    content = captured(tmp_path, [0.9]).joinpath("a.jsonl").read_bytes()
+    s3.put_object(Bucket="others", Key="x/a.jsonl", Body=content)
+    control.stop(home)
+    looks = subprocess.Popen(
+        [*scones, "monitor", "s3://others/x/", "--follow", "--home", str(home)],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    hangs = threading.Timer(60, looks.kill)
+    hangs.start()
+    assert looks.stdout is not None
+    said = iter(looks.stdout.readline, "")
+    assert any("no other command can use the home" in line for line in said)
+    other = subprocess.run(
+        [*scones, "simulate", "--home", str(home)], capture_output=True, text=True
+    )
+    looks.send_signal(signal.SIGINT)
+    looks.communicate()
+    hangs.cancel()
+    assert other.returncode == 2
+    assert f"end it and begin with `scones up --home {home}`" in other.stderr

@@ -50,7 +50,8 @@ def connected(settings: "Settings", *, begun: bool = False) -> Iterator["Clients
     if running is not None and running.parent is not None:
         raise ValueError(
             f"home {str(settings.home)!r} is in use by another scones command (process "
-            f"{running.parent}); wait for it, or give another --home"
+            f"{running.parent}); wait for it, or end it and begin with `scones up --home "
+            f"{settings.home}`, on which commands run side by side"
         )
     if settings.region is not None:
         _check_region(settings.region, settings.home, running)
@@ -73,6 +74,13 @@ def connected(settings: "Settings", *, begun: bool = False) -> Iterator["Clients
     finally:
         if started:
             control.stop(settings.home)
+
+
+def alone(settings: "Settings") -> bool:
+    """Whether a command would start a cloud for itself, so that no other one could use the home."""
+    return (
+        settings.local and settings.endpoint_url is None and control.status(settings.home) is None
+    )
 
 
 def _check_region(region: str, home: Path, running: control.Running | None) -> None:

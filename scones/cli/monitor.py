@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scones.cli.connection import connected
+from scones.cli.connection import alone, connected
 from scones.cli.options import (
     Bucket,
     Certainty,
@@ -151,6 +151,7 @@ def monitor(
     tells = {} if webhook is None else {webhook: to_webhook(webhook)}
     raised: tuple[str, ...] = ()
     cloud = question.needs_cloud or topic is not None
+    unshared = cloud and pause_s is not None and alone(settings)
     with connected(settings, begun=True) if cloud else nullcontext() as clients:
         if topic is not None and clients is not None:
             tells[topic] = to_topic(clients, topic)
@@ -158,6 +159,12 @@ def monitor(
         printed = " ".join(["standard output", *tells])
         seen = watch(clients, settings, question, progress())
         _say(seen)
+        if unshared:
+            _paragraph(
+                "NOTE",
+                "While this goes on no other command can use the home, to send traffic say. Begin "
+                f"with `scones up --home {settings.home}` to run commands side by side.",
+            )
         tell(seen, {printed: lambda _, changes, __: _print(each.move() for each in changes)})
         _paragraph("report", legible(str(seen.page)))
         sys.stdout.flush()
