@@ -130,7 +130,7 @@ def of_mix(
     """
     about, by = f"mix by {mix.method}", _METHODS[mix.method]
     if mix.refused:
-        said = f"No estimate of the stream's mix of classes {by}: {mix.refused}."
+        said = f"No estimate of the mix of classes {by.removeprefix('estimated ')}: {mix.refused}."
         return Verdict(about, "no estimate", said)
     before_K = shares_of(baseline) if baseline else np.full(len(class_names), np.nan)
     told = []
