@@ -71,12 +71,12 @@ def _firsts(at_N: Floats, seconds: float) -> Counts:
     return np.concatenate(found)
 
 
-def _count(spans: Spans, which: slice, piece: Window, first_S: Counts, threshold: float) -> None:
+def _count(found: Spans, which: slice, piece: Window, first_S: Counts, threshold: float) -> None:
     """Fill in the spans that a piece of the window holds, whose first records are given."""
     confidence, called = piece.confidence, piece.called
-    for k in range(spans.called_SK.shape[1]):
-        spans.called_SK[which, k] = np.add.reduceat(called == k, first_S, dtype=np.int64)
-    spans.accepted_S[which] = np.add.reduceat(confidence >= threshold, first_S, dtype=np.int64)
-    spans.mean_S[which] = np.add.reduceat(confidence, first_S) / spans.count_S[which]
-    spans.low_S[which] = np.minimum.reduceat(confidence, first_S)
-    spans.high_S[which] = np.maximum.reduceat(confidence, first_S)
+    for k in range(found.called_SK.shape[1]):
+        found.called_SK[which, k] = np.add.reduceat(called == k, first_S, dtype=np.int64)
+    found.accepted_S[which] = np.add.reduceat(confidence >= threshold, first_S, dtype=np.int64)
+    found.mean_S[which] = np.add.reduceat(confidence, first_S) / found.count_S[which]
+    found.low_S[which] = np.minimum.reduceat(confidence, first_S)
+    found.high_S[which] = np.maximum.reduceat(confidence, first_S)
